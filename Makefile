@@ -1,0 +1,65 @@
+# `make` alone lists the commands.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+DATE ?= 1998-04-01
+BIN := .venv/bin
+TESTS ?=
+
+# The first Python on the path that the project supports; PYTHON=... chooses another.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
+	then echo $$python; break; fi; done)
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
+		awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+.PHONY: demo
+demo: .venv/installed ## Run the whole chain for DATE (1998-04-01) on this machine and show the table
+	@$(BIN)/luigi --module pipeline LoadToBigQuery --date $(DATE)
+	@$(BIN)/python -m pipeline show $(DATE)
+
+.PHONY: test
+test: .venv/installed ## Run every test
+	@$(BIN)/python -m pytest $(TESTS)
+
+.PHONY: test-fast
+test-fast: .venv/installed ## Run the tests that start few processes, in under a minute
+	@$(BIN)/python -m pytest -m "not slow" $(TESTS)
+
+.PHONY: lint
+lint: .venv/installed ## Check style, types and shell scripts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/shellcheck .ci/run
+
+.PHONY: format
+format: .venv/installed ## Put the code into the house's format
+	@$(BIN)/ruff check --fix --exit-zero --quiet .
+	@$(BIN)/ruff format .
+
+.PHONY: lock
+lock: .venv/installed ## Write requirements.lock anew from pyproject.toml and prediction/requirements.txt
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--only-binary :all: --no-emit-index-url --group dev \
+		--custom-compile-command 'make lock' \
+		pyproject.toml prediction/requirements.txt -o requirements.lock
+
+.PHONY: clean
+clean: ## Delete the environment and all that was made here, results included
+	@rm -rf .venv var
+
+# Made again only when what is installed would change. The virtual environment is new each
+# time, so that nothing of an older lock stays behind.
+.venv/installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or say PYTHON=..." >&2; exit 1; }
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv || { echo "Python can't make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up .venv ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
