@@ -1,0 +1,69 @@
+"""Every error raised on purpose. A message says what happened to which object, then what to do.
+
+The first split is what the caller does next: `RetryableError` may go away by itself, all others
+want a person.
+"""
+
+
+class PipelineError(Exception):
+    """A failure that a person can name."""
+
+
+class RetryableError(PipelineError):
+    """A failure that may be gone when the same thing is asked again."""
+
+
+class SettingsError(PipelineError, ValueError):
+    """A setting is missing, misspelt or does not go with another."""
+
+
+class DateError(PipelineError, ValueError):
+    """A date that is no date, lies in the future, or a range of dates that is empty."""
+
+
+class ObjectMissingError(PipelineError, FileNotFoundError):
+    """An object that should be in storage is not there."""
+
+
+class ObjectExistsError(PipelineError, FileExistsError):
+    """An object that was to be created once is there already."""
+
+
+class StorageError(PipelineError, OSError):
+    """Storage can't be read or written."""
+
+
+class ChecksumError(PipelineError):
+    """A file is not the one that its marker lists."""
+
+
+class FormatError(PipelineError, ValueError):
+    """A marker, claim or request is broken or was written by a newer version."""
+
+
+class QueryError(PipelineError):
+    """The warehouse refuses a query, or what it returns is not one row per key."""
+
+
+class DataError(PipelineError, ValueError):
+    """An input file is missing, unreadable or not what it should be."""
+
+
+class TableError(PipelineError):
+    """The predictions do not fit the table that they are to be loaded into."""
+
+
+class WarehouseBusyError(RetryableError):
+    """Another process keeps the warehouse's file locked."""
+
+
+class ComputeError(PipelineError):
+    """A machine can't be made, looked at or deleted."""
+
+
+class JobFailedError(PipelineError):
+    """A job gave up: the reason, the dates it leaves undone, and where its log lies."""
+
+
+class CancelError(PipelineError):
+    """There is no running job to cancel."""

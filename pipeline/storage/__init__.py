@@ -1,0 +1,78 @@
+"""Objects named by URL: the interface, and the side that a URL's scheme chooses.
+
+A URL without a scheme is an absolute path of this machine, taken literally: nothing in it is
+quoted, so a space, `%` or `#` means itself.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One object of a listing. `version` is a token that changes with the content."""
+
+    url: str
+    size_bytes: int
+    version: str
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What a marker says of a file; `checksum` is `<algorithm>:<hexadecimal digits>`."""
+
+    size_bytes: int
+    checksum: str
+
+
+class Storage(Protocol):
+    """Objects named by URL. A write is seen whole or not at all, and by every reader at once.
+
+    Every method raises `StorageError` when the storage itself fails: no permission, no space.
+    """
+
+    def exists(self, url: str) -> bool:
+        """Whether an object is at `url`. A folder is no object."""
+
+    def read(self, url: str) -> bytes:
+        """Raise `ObjectMissingError` when nothing is at `url`."""
+
+    def write(self, url: str, content: bytes, *, create_only: bool = False) -> None:
+        """Raise `ObjectExistsError` when `create_only` and something is there already."""
+
+    def list(self, folder: str) -> Iterator[Entry]:
+        """Every object below `folder`, at any depth, ordered by URL. Nothing there: no entry."""
+
+    def upload(self, path: Path, url: str, *, create_only: bool = False) -> None:
+        """Copy the file at `path` to `url`, with the promises of `write`."""
+
+    def download(self, url: str, path: Path) -> None:
+        """Copy the object to the file `path`. Raise `ObjectMissingError` when nothing is there."""
+
+    def stat(self, url: str) -> Stat:
+        """Size and checksum of an object. Raise `ObjectMissingError` when nothing is there."""
+
+    def delete(self, url: str) -> None:
+        """Take the object away. No-op when nothing is at `url`."""
+
+
+def open(url: str) -> Storage:  # noqa: A001 - the port's own word: storage.open(url)
+    """The storage that holds `url`."""
+    scheme, separator, _ = url.partition("://")
+    return _open(scheme if separator else "")
+
+
+@cache
+def _open(scheme: str) -> Storage:
+    if not scheme:
+        from pipeline.storage.local import LocalStorage
+
+        return LocalStorage()
+    raise SettingsError(
+        f"There is no storage for {scheme}:// URLs. Set `storage` under [pipeline] to a folder."
+    )
