@@ -1,0 +1,160 @@
+"""Kinds of values that a setting can have: what is allowed, and how it reads in an error.
+
+A relative path is relative to the folder of the file that sets it, or to the current directory
+when it was typed on the command line.
+"""
+
+import configparser
+import math
+import re
+import string
+from pathlib import Path
+from typing import TypeVar
+
+import luigi
+
+from pipeline.errors import SettingsError
+from pipeline.setting_files import Origin, find_origin
+
+T = TypeVar("T")
+
+
+class Setting(luigi.Parameter[T]):
+    """A value of luigi.cfg or of the command line that is checked when it is read.
+
+    `allowed` completes the sentence "It must be ...".
+    """
+
+    allowed = ""
+
+    def accepts(self, value: T) -> bool:
+        """Whether `value` is allowed. May raise `ValueError` instead of returning False."""
+        raise NotImplementedError
+
+    def locate(self, value: T, folder: Path) -> T:
+        """The value as it is used; a relative path in it is relative to `folder`."""
+        return value
+
+    def has_task_value(self, task_name: str, param_name: str) -> bool:
+        """Luigi asks this first and hides why; `task_value` says what is wrong."""
+        return True
+
+    def task_value(self, task_name: str, param_name: str) -> T:
+        origin = find_origin(task_name, param_name)
+        try:
+            value: T = super().task_value(task_name, param_name)  # type: ignore[no-untyped-call]
+            if has_comment(origin) or not self.accepts(value):
+                raise ValueError
+        except luigi.parameter.MissingParameterException:
+            raise SettingsError(f"{origin} is missing. It must be {self.allowed}.") from None
+        except configparser.InterpolationError as error:
+            raise unreadable(origin, error) from None
+        except ValueError:
+            raise refused(origin, self.allowed) from None
+        return self.locate(value, origin.folder)
+
+
+class Whole(Setting[int]):
+    """A whole number, `at_least` or more. Required without a default."""
+
+    def __init__(self, *, at_least: int, default: int | None = None) -> None:
+        if default is None:
+            super().__init__()
+        else:
+            super().__init__(default=default)
+        self.at_least = at_least
+        self.allowed = f"a whole number, {at_least} or more"
+
+    def parse(self, x: str) -> int:
+        return int(x)
+
+    def accepts(self, value: int) -> bool:
+        return value >= self.at_least
+
+
+class Seconds(Setting[float]):
+    """A time in seconds, above 0."""
+
+    allowed = "a number of seconds above 0"
+
+    def parse(self, x: str) -> float:
+        return float(x)
+
+    def accepts(self, value: float) -> bool:
+        return 0 < value < math.inf
+
+
+class Text(Setting[str]):
+    """A text that a regular expression matches, as a whole. Required without a default."""
+
+    def __init__(self, *, pattern: str, allowed: str, default: str | None = None) -> None:
+        if default is None:
+            super().__init__()
+        else:
+            super().__init__(default=default)
+        self.pattern = re.compile(pattern)
+        self.allowed = allowed
+
+    def accepts(self, value: str) -> bool:
+        return self.pattern.fullmatch(value) is not None
+
+
+class Place(Text):
+    """A URL, or a path of this machine, which becomes absolute."""
+
+    def locate(self, value: str, folder: Path) -> str:
+        return locate(value, folder)
+
+
+class Template(Setting[str]):
+    """Empty, or a URL or path that holds {date}."""
+
+    allowed = "empty, or a URL or path of CSV or Parquet files that holds {date}"
+
+    def accepts(self, value: str) -> bool:
+        fields = [field for _, field, *_ in string.Formatter().parse(value) if field is not None]
+        return not value or set(fields) == {"date"}
+
+    def locate(self, value: str, folder: Path) -> str:
+        return locate(value, folder) if value else ""
+
+
+class Folder(Setting[Path]):
+    """A folder of this machine, as an absolute path."""
+
+    allowed = "a folder of this machine"
+
+    def parse(self, x: str) -> Path:
+        if "://" in x:
+            raise ValueError
+        return Path(x)
+
+    def accepts(self, value: Path) -> bool:
+        return value != Path()
+
+    def locate(self, value: Path, folder: Path) -> Path:
+        return Path(locate(str(value), folder))
+
+
+def locate(place: str, folder: Path) -> str:
+    """A URL as it is, without a final slash; a path made absolute, `~` being the user's home."""
+    if "://" in place:
+        return place.rstrip("/")
+    return str(folder / Path(place).expanduser())
+
+
+def has_comment(origin: Origin) -> bool:
+    """Whether a file's value runs into a comment, which luigi would take for a part of it."""
+    return bool(origin.file and origin.text and re.search(r"\s[;#]", origin.text))
+
+
+def refused(origin: Origin, allowed: str) -> SettingsError:
+    if has_comment(origin):
+        return SettingsError(f"{origin} ends in a comment. Give the comment a line of its own.")
+    return SettingsError(f"{origin} is not allowed. It must be {allowed}.")
+
+
+def unreadable(origin: Origin, error: configparser.InterpolationError) -> SettingsError:
+    """Why `%` or `${VARIABLE}` in a value can't be replaced."""
+    reason = " ".join(error.message.split()).rstrip(".")
+    return SettingsError(f"{origin} can't be read: {reason}. Write a single % as %%.")
