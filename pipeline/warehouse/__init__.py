@@ -1,0 +1,87 @@
+"""Where queries run and predictions go: the interface, and the side that a URL chooses."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.errors import SettingsError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What a query left in storage: `files` (URLs of Parquet), `rows`, and columns as name -> type.
+
+    Types are Arrow's, in the words of `str(pyarrow.DataType)`.
+    """
+
+    files: tuple[str, ...]
+    rows: int
+    columns: Mapping[str, str]
+
+
+class Warehouse(Protocol):
+    """Tables. Every method can be asked again after a lost reply, and ends the same."""
+
+    def extract(
+        self,
+        query: str,
+        parameters: Mapping[str, datetime.date],
+        key: Sequence[str],
+        folder: str,
+    ) -> Extraction:
+        """Run `query` (BigQuery's dialect) and leave its rows as `part-*.parquet` in `folder`.
+
+        Rows are ordered by `key`, whose columns hold no null and no combination twice.
+        Raises `QueryError` when the query is refused, when a key comes twice or is null (naming
+        the keys), and when there are no rows; `DataError` when a table's files can't be read.
+        """
+
+    def load(self, files: Sequence[str], table: str, date: datetime.date) -> int:
+        """Replace the partition `date` of `table` by the rows of `files`, and nothing else.
+
+        Makes the table when it is not there, and its columns that are new in the files. Returns
+        the rows of the partition afterwards. Raises `TableError` when the files' columns do not
+        fit the table's, and `DataError` when the files hold no row, or rows of another date.
+        """
+
+    def read(
+        self,
+        table: str,
+        date: datetime.date,
+        *,
+        order: Sequence[str] = (),
+        rows: int | None = None,
+    ) -> "pa.Table":
+        """The first `rows` (or all) of the partition `date`, ordered by the columns `order`.
+
+        `table` may be a view. Raises `TableError` when it is not there.
+        """
+
+    def publish(self, view: str, table: str, *, replace: bool = False) -> None:
+        """Make the view `view`, which shows all of `table`.
+
+        No-op when the view is there already, unless `replace`: then it shows `table` from now on.
+        Raises `TableError` when `table` is not there, or when `view` is a table.
+        """
+
+
+def open(  # noqa: A001 - the port's own word: warehouse.open(url)
+    url: str, tables: Mapping[str, str] | None = None
+) -> Warehouse:
+    """The warehouse at `url`.
+
+    `tables` are for a local warehouse, whose queries read files: table name -> URL of a CSV or
+    Parquet file, which may be a pattern.
+    """
+    if url.startswith("/") and url.endswith(".duckdb"):
+        from pipeline.warehouse.local import LocalWarehouse
+
+        return LocalWarehouse(url, tables or {})
+    raise SettingsError(
+        f"There is no warehouse {url}. Set `warehouse` under [pipeline] to a file that ends in"
+        " .duckdb."
+    )

@@ -1,0 +1,144 @@
+"""A warehouse on this machine: queries run in memory over files, predictions go to a DuckDB file.
+
+The file is open only while one transaction lasts (see `database`), so that any number of
+processes, and a person who looks at it, can use it in turn.
+"""
+# ruff: noqa: S608 - names can't be parameters of a statement; each is quoted
+
+import datetime
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from sqlglot import exp
+
+from pipeline import storage
+from pipeline.errors import DataError, QueryError, TableError
+from pipeline.warehouse import Extraction
+from pipeline.warehouse.local.columns import find_kind, quote
+from pipeline.warehouse.local.database import transaction
+from pipeline.warehouse.local.partition import Partition
+from pipeline.warehouse.local.result import Result
+from pipeline.warehouse.local.session import in_memory, running_query
+from pipeline.warehouse.local.sources import Sources
+from pipeline.warehouse.local.translation import parse, to_duckdb, translate
+
+
+class LocalWarehouse:
+    """`Warehouse` in a DuckDB file.
+
+    What does not fit into memory goes to a folder of the system's own for temporary files, which
+    TMPDIR can move to a larger disk.
+
+    Parameters
+    ----------
+    url : str
+        Path of the file. The first load makes it.
+    tables : name -> URL
+        The files that queries read as tables: CSV or Parquet, a URL may be a pattern.
+    wait_seconds : float
+        How long to wait for the file while another process holds it.
+    """
+
+    def __init__(self, url: str, tables: Mapping[str, str], *, wait_seconds: float = 60) -> None:
+        self.path = Path(url)
+        self.tables = tables
+        self.wait_seconds = wait_seconds
+
+    def extract(
+        self,
+        query: str,
+        parameters: Mapping[str, datetime.date],
+        key: Sequence[str],
+        folder: str,
+    ) -> Extraction:
+        tree = parse(query)
+        with tempfile.TemporaryDirectory() as scratch, in_memory(Path(scratch)) as connection:
+            sources = Sources(connection, self.tables, Path(scratch))
+            tree = translate(tree, parameters, sources.resolve)
+            with running_query():
+                result = Result(connection, to_duckdb(tree))
+                rows = result.count()
+                if not rows:
+                    raise QueryError(_describe_nothing(parameters))
+                result.check_key(key, _find_origins(tree))
+                files = [_deliver(path, folder) for path in result.write(key, Path(scratch))]
+                return Extraction(tuple(files), rows, result.types())
+
+    def load(self, files: Sequence[str], table: str, date: datetime.date) -> int:
+        if not files:
+            raise DataError(
+                f"There are no files for {table} of {date}, so the partition stays as it is."
+                " Run the task that writes them."
+            )
+        with tempfile.TemporaryDirectory() as scratch:
+            paths = [_fetch(url, Path(scratch, f"{n}.parquet")) for n, url in enumerate(files)]
+            with transaction(self.path, self.wait_seconds) as connection:
+                return Partition(connection, table, date).replace(paths)
+
+    def read(
+        self,
+        table: str,
+        date: datetime.date,
+        *,
+        order: Sequence[str] = (),
+        rows: int | None = None,
+    ) -> pa.Table:
+        self._check_file(table)
+        with transaction(self.path, self.wait_seconds) as connection:
+            if find_kind(connection, table) is None:
+                raise _missing(table)
+            return Partition(connection, table, date).head(order, rows)
+
+    def publish(self, view: str, table: str, *, replace: bool = False) -> None:
+        self._check_file(table)
+        with transaction(self.path, self.wait_seconds) as connection:
+            kind = find_kind(connection, view)
+            if find_kind(connection, table) is None:
+                raise _missing(table)
+            if kind == "BASE TABLE":
+                raise TableError(f"{view} is a table. Rename it: a view is to have this name.")
+            if kind is None or replace:
+                connection.execute(
+                    f"CREATE OR REPLACE VIEW {quote(view)} AS SELECT * FROM {quote(table)}"
+                )
+
+    def _check_file(self, table: str) -> None:
+        """To look for a table must not make the file."""
+        if not self.path.exists():
+            raise _missing(table)
+
+
+def _missing(table: str) -> TableError:
+    return TableError(f"There is no table {table}. Load a date into it first.")
+
+
+def _describe_nothing(parameters: Mapping[str, datetime.date]) -> str:
+    values = ", ".join(f"@{name} = {value}" for name, value in parameters.items())
+    return (
+        f"The query returns no rows{' for ' if values else ''}{values}."
+        " Choose a date for which the tables have data, or correct the query."
+    )
+
+
+def _find_origins(tree: exp.Query) -> list[tuple[str, str]]:
+    """Name and text of the queries that a composed query joins; of others none."""
+    sides = [tree.args.get("from_"), *(tree.args.get("joins") or ())]
+    queries = [side.this for side in sides if side and isinstance(side.this, exp.Subquery)]
+    return [(query.alias, to_duckdb(query.this)) for query in queries]
+
+
+def _deliver(path: Path, folder: str) -> str:
+    url = f"{folder}/{path.name}"
+    storage.open(url).upload(path, url)
+    path.unlink()
+    return url
+
+
+def _fetch(url: str, copy: Path) -> Path:
+    """A path with the content of `url`: itself, when it is on this machine."""
+    if "://" not in url:
+        return Path(url)
+    storage.open(url).download(url, copy)
+    return copy

@@ -1,0 +1,106 @@
+"""A query in BigQuery's dialect, told in DuckDB's."""
+
+import datetime
+import re
+from collections.abc import Callable, Mapping
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, ParseError, TokenError, UnsupportedError
+
+from pipeline.errors import QueryError
+
+# BigQuery's NUMERIC. DuckDB's DECIMAL without a size keeps three decimals only.
+_NUMERIC_PRECISION, _NUMERIC_SCALE = 38, 9
+
+
+def parse(query: str) -> exp.Query:
+    """The tree of `query`. Raises `QueryError` with line and column."""
+    try:
+        statements = [each for each in sqlglot.parse(query, read="bigquery") if each is not None]
+    except ParseError as error:
+        first = error.errors[0]
+        raise QueryError(
+            f"The query has a syntax error in line {first['line']}, column {first['col']}, near"
+            f" {first['highlight']!r}: {first['description']}. Correct the query."
+        ) from None
+    except TokenError:
+        raise QueryError("The query has a quote or comment that is not closed.") from None
+    statements = [each for each in statements if not isinstance(each, exp.Semicolon)]
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise QueryError("A query must be one SELECT, which may begin with WITH.")
+    return statements[0]
+
+
+def translate(
+    tree: exp.Query,
+    parameters: Mapping[str, datetime.date],
+    resolve: Callable[[str], str],
+) -> exp.Query:
+    """A copy of `tree` with dates for its parameters, and with `resolve(name)` for each table."""
+    tree = tree.copy()
+    values = {name.lower(): value for name, value in parameters.items()}
+    for parameter in list(tree.find_all(exp.Parameter)):
+        parameter.replace(_literal(parameter, values))
+    for kind in tree.find_all(exp.DataType):
+        if kind.this in (exp.DType.DECIMAL, exp.DType.BIGDECIMAL) and not kind.expressions:
+            kind.replace(exp.DataType.build(f"DECIMAL({_NUMERIC_PRECISION}, {_NUMERIC_SCALE})"))
+    for table in list(tree.find_all(exp.Table)):
+        if isinstance(table.this, exp.Identifier) and not _is_cte(table):
+            _rename(table, resolve)
+    return tree
+
+
+def to_duckdb(tree: exp.Query) -> str:
+    """Raise `QueryError` naming what DuckDB has no words for."""
+    try:
+        return tree.sql("duckdb", comments=False, unsupported_level=ErrorLevel.RAISE)
+    except UnsupportedError as error:
+        reason = re.sub(r"\s+", " ", str(error)).strip().rstrip(".")
+        raise QueryError(
+            f"The local warehouse can't run the query: {reason}. Write it another way, or use"
+            " BigQuery."
+        ) from None
+
+
+def _literal(parameter: exp.Parameter, values: Mapping[str, datetime.date]) -> exp.Expression:
+    name = parameter.this.name.lower()
+    if name not in values:
+        raise QueryError(f"The query uses @{name}, which has no value.")
+    return exp.cast(exp.Literal.string(values[name].isoformat()), "DATE")
+
+
+def _is_cte(table: exp.Table) -> bool:
+    """Whether the name is one that a WITH around it gives, before the place where it stands."""
+    if table.db:
+        return False
+    passed = {id(table)}
+    node = table.parent
+    while node is not None:
+        if isinstance(node, exp.Query) and _gives(node, table.name, passed):
+            return True
+        passed.add(id(node))
+        node = node.parent
+    return False
+
+
+def _gives(query: exp.Query, name: str, passed: set[int]) -> bool:
+    clause = query.args.get("with_")
+    for cte in query.ctes:
+        # `WITH a AS (SELECT * FROM a)` reads the table a, unless it is RECURSIVE.
+        if id(cte) in passed and not (clause and clause.recursive):
+            return False
+        if cte.alias.lower() == name.lower():
+            return True
+    return False
+
+
+def _rename(table: exp.Table, resolve: Callable[[str], str]) -> None:
+    """Keep the table's own name as alias, as columns may be called by it."""
+    name = ".".join(part.name for part in table.parts)
+    alias = table.alias or table.parts[-1].name
+    table.set("this", exp.to_identifier(resolve(name), quoted=True))
+    table.set("db", None)
+    table.set("catalog", None)
+    if not table.alias:
+        table.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
