@@ -1,0 +1,91 @@
+"""Signs of life: a thread that tells every few seconds what the job is doing, and its log."""
+
+import datetime
+import logging
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pipeline import storage
+from pipeline.errors import PipelineError
+from pipeline.layout import Job
+from pipeline.records import Heartbeat
+
+logger = logging.getLogger("container")
+
+_LOG_BYTES = 1_000_000
+
+
+class Heart:
+    """Beats as long as the `with` block lasts. A beat that can't be written is left out.
+
+    Parameters
+    ----------
+    job : Job
+    log : Path
+        The log's file on this machine; its last million bytes are copied to the job's folder.
+    seconds : float
+        Time between beats.
+    """
+
+    def __init__(self, job: Job, log: Path, seconds: float) -> None:
+        self._job = job
+        self._log = log
+        self._seconds = seconds
+        self._runs: dict[str, dict[str, object]] = {}
+        self._count = 0
+        self._logged_bytes = 0
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat_until_ended, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def tell(self, date: datetime.date, progress: float, message: str) -> None:
+        """What the next beat says of the run of `date`."""
+        with self._lock:
+            self._runs[str(date)] = {"progress": round(progress, 4), "message": message}
+
+    def tail(self) -> str:
+        """The last part of the log."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(max(0, self._log.stat().st_size - _LOG_BYTES))
+                return file.read().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def write_log(self) -> None:
+        """Copy the last part of the log to the job's folder, if it has grown."""
+        size = self._log.stat().st_size if self._log.exists() else 0
+        if size != self._logged_bytes:
+            storage.open(self._job.log).write(self._job.log, self.tail().encode())
+            self._logged_bytes = size
+
+    def _beat_until_ended(self) -> None:
+        while True:
+            try:
+                self._beat()
+            except PipelineError as error:
+                logger.warning("No sign of life could be left: %s", error)
+            if self._ended.wait(self._seconds):
+                return
+
+    def _beat(self) -> None:
+        with self._lock:
+            self._count += 1
+            content = Heartbeat(self._count, dict(self._runs)).dump()
+        storage.open(self._job.heartbeat).write(self._job.heartbeat, content)
+        self.write_log()

@@ -1,0 +1,251 @@
+"""What a machine runs: carries out one job and leaves what must be known in storage.
+
+    python -m container.run JOB_FOLDER_URL --prediction FOLDER --scratch FOLDER
+
+Nobody talks to this program. It tells by files that it began, that it lives, what it made and why
+it failed (see docs/protocol.md). The model runs in a process of its own that can't outlive it.
+"""
+
+import argparse
+import contextlib
+import logging
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from container.heart import Heart
+from container.model import ModelProcess
+from container.staging import Stage, Staged, code_version, upload
+from pipeline import claims, storage
+from pipeline.errors import ObjectExistsError, PipelineError
+from pipeline.layout import Job, Run, base_name
+from pipeline.records import Failure, FailureKind, Marker, Request, RunRequest, Started
+from pipeline.times import now
+
+logger = logging.getLogger("container")
+
+_DETAIL_LINES = 40
+_POLL_SECONDS = 0.1
+
+
+class StoppedError(Exception):
+    """This process was told to end."""
+
+
+class JobRun:
+    """One job, from its request to its last marker.
+
+    Parameters
+    ----------
+    job : Job
+    request : Request
+    package : Path
+        The model package's folder.
+    scratch : Path
+        An empty folder for the job's files on this machine.
+    """
+
+    def __init__(self, job: Job, request: Request, package: Path, scratch: Path) -> None:
+        self.job = job
+        self.request = request
+        self.package = package
+        self.log = scratch / "log.txt"
+        self.heart = Heart(job, self.log, request.heartbeat_seconds)
+        self._scratch = scratch
+        self._begun = now()
+        self._end = time.monotonic() + request.deadline_seconds
+        self._refusals = 0
+
+    def carry_out(self) -> int:
+        """Do the runs that this job holds. Returns the exit status: 0 when all are done."""
+        with self.heart:
+            mine = [each for each in self.request.runs if self._is_mine(each)]
+            staged = self._stage(mine)
+            if staged:
+                self._apply_model(staged)
+        return 1 if self._refusals else 0
+
+    def fail(self, failure: Failure) -> None:
+        """Tell why the whole job ends here. No-op when somebody told before."""
+        logger.error("%s", failure.reason)
+        self.heart.write_log()
+        with contextlib.suppress(ObjectExistsError):
+            storage.open(self.job.failure).write(self.job.failure, failure.dump(), create_only=True)
+
+    def _is_mine(self, request: RunRequest) -> bool:
+        """Whether the run is not done yet and its newest claim names this job."""
+        standing = claims.read_standing(self._run(request))
+        if not standing.done and standing.job == self.job.name:
+            return True
+        logger.info("%s of %s is not this job's to do", self.request.action, request.date)
+        return False
+
+    def _stage(self, requests: Sequence[RunRequest]) -> list[Staged]:
+        stage = Stage(self._scratch, self.package, self.request.action)
+        staged = []
+        for each in requests:
+            self.heart.tell(each.date, 0.0, "fetching inputs")
+            try:
+                staged.append(stage.prepare(each))
+            except PipelineError as error:
+                self._refuse(each, Failure(FailureKind.MODEL_ERROR, "container", str(error)))
+        return staged
+
+    def _apply_model(self, staged: Sequence[Staged]) -> None:
+        """Run the model over all runs, and take in each as soon as it ends."""
+        left = {str(each.config): each for each in staged}
+        model = ModelProcess(self.package, self.request.action, list(left), self.log)
+        try:
+            while True:
+                status = model.poll(_POLL_SECONDS)
+                for line in model.read_progress():
+                    self._follow(line, left)
+                if status is not None:
+                    break
+                if time.monotonic() > self._end:
+                    raise TimeoutError
+        finally:
+            model.end()
+        self._close(status, list(left.values()))
+
+    def _follow(self, line: dict[str, object], left: dict[str, Staged]) -> None:
+        each = left.get(str(line.get("config")))
+        if each is None:
+            return
+        self.heart.tell(each.request.date, _share(line), str(line.get("message") or ""))
+        if line.get("status") == "done":
+            rows = line.get("rows")
+            self._take_in(each, rows if isinstance(rows, int) else None)
+        elif line.get("status") == "failed":
+            reason, detail = str(line.get("reason")), str(line.get("traceback") or "")
+            failure = Failure(FailureKind.MODEL_ERROR, "container", reason, detail)
+            self._refuse(each.request, failure)
+        else:
+            return
+        del left[str(line["config"])]
+
+    def _close(self, status: int, left: Sequence[Staged]) -> None:
+        """The model's process ended: what of the runs that it did not speak of?"""
+        if not left:
+            return
+        if status == 0:
+            for each in left:
+                self._take_in(each, None)
+            return
+        detail = "\n".join(self.heart.tail().splitlines()[-_DETAIL_LINES:])
+        if status in (-signal.SIGKILL, -signal.SIGTERM):
+            reason = f"the model's process was killed by signal {-status}, perhaps for its memory"
+            self.fail(Failure(FailureKind.KILLED, "container", reason, detail, status))
+        else:
+            last = detail.rpartition("\n")[2] or "it printed nothing"
+            reason = f"exit status {status}: {last}"
+            self.fail(Failure(FailureKind.MODEL_ERROR, "container", reason, detail, status))
+        self._refusals += 1
+
+    def _take_in(self, staged: Staged, rows: int | None) -> None:
+        """Upload a run's results, and then, last of all, its marker."""
+        run = self._run(staged.request)
+        self.heart.tell(run.date, 1.0, "uploading results")
+        files = upload(staged.results, run.folder, self.job.name)
+        if not files:
+            reason = "the model ended without an error, and without results"
+            self._refuse(staged.request, Failure(FailureKind.MODEL_ERROR, "container", reason))
+            return
+        marker = Marker(
+            family=run.family,
+            date=run.date,
+            job=self.job.name,
+            rows=rows,
+            files=files,
+            made_from=dict(staged.request.inputs),
+            image=self.request.image,
+            started_at=self._begun,
+            ended_at=now(),
+            about={"code": code_version(self.package), "constants": dict(staged.request.constants)},
+        )
+        self.heart.tell(run.date, 1.0, "done")
+        self.heart.write_log()
+        try:
+            storage.open(run.marker).write(run.marker, marker.dump(), create_only=True)
+        except ObjectExistsError:
+            logger.info("%s was done by another attempt already", run)
+
+    def _refuse(self, request: RunRequest, failure: Failure) -> None:
+        """Tell why one run can't be done; the job goes on with the others."""
+        self._refusals += 1
+        logger.error("%s of %s: %s", self.request.action, request.date, failure.reason)
+        self.heart.write_log()
+        url = self._run(request).failure(self.job.name)
+        with contextlib.suppress(ObjectExistsError):
+            storage.open(url).write(url, failure.dump(), create_only=True)
+
+    def _run(self, request: RunRequest) -> Run:
+        return Run(self.request.action, request.date, request.folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="container.run", description=__doc__)
+    parser.add_argument("job", help="URL of the job's folder")
+    parser.add_argument("--prediction", type=Path, required=True, help="the model package")
+    parser.add_argument("--scratch", type=Path, help="folder for files; deleted at the end")
+    options = parser.parse_args(arguments)
+    job = Job(base_name(options.job), options.job)
+    request = Request.parse(storage.open(job.request).read(job.request), job.request)
+    started = Started(platform.node(), now(), {"python": platform.python_version()})
+    try:
+        storage.open(job.started).write(job.started, started.dump(), create_only=True)
+    except ObjectExistsError:
+        print(f"{job.name} was started before; a job runs once.")  # noqa: T201 - the console
+        return 0
+    scratch = options.scratch or Path(tempfile.mkdtemp(prefix="job-"))
+    scratch.mkdir(parents=True, exist_ok=True)
+    try:
+        return _carry_out(JobRun(job, request, options.prediction, scratch))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _carry_out(job_run: JobRun) -> int:
+    """Carry a job out, and whatever happens, leave a word why it ended."""
+    logging.basicConfig(
+        filename=job_run.log, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s"
+    )
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        status = job_run.carry_out()
+        # From here on there is nothing to lose.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except TimeoutError:
+        seconds = job_run.request.deadline_seconds
+        reason = f"not finished within deadline_seconds = {seconds:g}"
+        job_run.fail(Failure(FailureKind.DEADLINE, "container", reason))
+        return 1
+    except StoppedError:
+        job_run.fail(Failure(FailureKind.KILLED, "container", "it was told to end (SIGTERM)"))
+        return 128 + signal.SIGTERM
+    except (PipelineError, OSError, subprocess.SubprocessError) as error:
+        job_run.fail(Failure(FailureKind.KILLED, "container", f"{type(error).__name__}: {error}"))
+        return 1
+    return status
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise StoppedError
+
+
+def _share(line: dict[str, object]) -> float:
+    done, total = line.get("done"), line.get("total")
+    if isinstance(done, int | float) and isinstance(total, int | float) and total > 0:
+        return min(1.0, done / total)
+    return 0.0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""The files of a run on the machine: inputs brought in and checked, results taken out."""
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline import checksums, storage
+from pipeline.errors import ChecksumError, DataError
+from pipeline.layout import base_name, file_url
+from pipeline.records import File, Marker, RunRequest, Source
+
+DATA_SUFFIXES = (".parquet", ".csv", ".csv.gz")
+_OUTPUT = "part-0.parquet"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A run that is ready for the model: its resolved config, and the folder it writes into."""
+
+    request: RunRequest
+    config: Path
+    results: Path
+
+
+class Fetched(NamedTuple):
+    """A finished run whose files were brought to `folder`."""
+
+    folder: Path
+    marker: Marker
+
+
+class Stage:
+    """Brings runs onto this machine. Inputs that several runs share are brought once.
+
+    Parameters
+    ----------
+    scratch : Path
+        Folder for all files.
+    package : Path
+        The model package's folder, with `configs/`.
+    action : str
+    """
+
+    def __init__(self, scratch: Path, package: Path, action: str) -> None:
+        self.scratch = scratch
+        self.package = package
+        self.action = action
+        self._inputs: dict[str, Fetched] = {}
+
+    def prepare(self, request: RunRequest) -> Staged:
+        """Fetch a run's inputs and write its config.
+
+        The config is the action's file, from the model's folder when the run applies a model and
+        from the package otherwise, with paths and constants laid over it.
+        """
+        folder = self.scratch / str(request.date)
+        results = folder / "results"
+        results.mkdir(parents=True)
+        fetched = {name: self._fetch(name, each) for name, each in request.inputs.items()}
+        config = self._configs(fetched) / f"{self.action}.json"
+        content = {**_read_config(config), **self._paths(fetched, results)}
+        if request.constants:
+            content["constants"] = {**content.get("constants", {}), **request.constants}
+        resolved = folder / "config.json"
+        resolved.write_text(json.dumps(content, indent=2))
+        if "model" not in fetched:
+            self._seal(fetched, results)
+        return Staged(request, resolved, results)
+
+    def _configs(self, fetched: Mapping[str, Fetched]) -> Path:
+        return fetched["model"].folder if "model" in fetched else self.package / "configs"
+
+    def _paths(self, fetched: Mapping[str, Fetched], results: Path) -> dict[str, object]:
+        """Where the model finds its data, and where it puts what it makes."""
+        folder, marker = fetched["data"]
+        names = [base_name(each.path) for each in marker.files]
+        data = [str(folder / name) for name in names if name.endswith(DATA_SUFFIXES)]
+        if "model" in fetched:
+            model = str(fetched["model"].folder)
+            return {"data_path": data, "model_path": model, "output_path": str(results / _OUTPUT)}
+        window = marker.about.get("training_window")
+        return {
+            "data_path": data,
+            "model_path": str(results),
+            **({"training_window": window} if window else {}),
+        }
+
+    def _seal(self, fetched: Mapping[str, Fetched], results: Path) -> None:
+        """Put the configs and queries that were in force beside the model."""
+        folder, marker = fetched["data"]
+        queries = [folder / base_name(each.path) for each in marker.files]
+        configs = sorted((self.package / "configs").glob("*.json"))
+        for path in configs + [each for each in queries if each.suffix == ".sql"]:
+            shutil.copyfile(path, results / path.name)
+
+    def _fetch(self, name: str, source: Source) -> Fetched:
+        if source.marker not in self._inputs:
+            folder = self.scratch / f"{name}-{len(self._inputs)}"
+            folder.mkdir()
+            self._inputs[source.marker] = Fetched(folder, fetch(source, folder))
+        return self._inputs[source.marker]
+
+
+def fetch(source: Source, folder: Path) -> Marker:
+    """Bring the files of a finished run into `folder` and compare each with its checksum.
+
+    Raises `ChecksumError` naming the file that is not the one that the marker lists.
+    """
+    store = storage.open(source.marker)
+    content = store.read(source.marker)
+    if checksums.of_bytes(content) != source.checksum:
+        raise ChecksumError(
+            f"{source.marker} was replaced since this job was asked for. Run the task again."
+        )
+    marker = Marker.parse(content, source.marker)
+    run_folder = source.marker.rpartition("/")[0]
+    for each in marker.files:
+        url = file_url(run_folder, each.path)
+        path = folder / base_name(each.path)
+        storage.open(url).download(url, path)
+        if checksums.of_file(path) != each.checksum:
+            raise ChecksumError(
+                f"{url} is not the file that {source.marker} lists (its checksum differs)."
+                " Make it again: delete the marker and run the task."
+            )
+    return marker
+
+
+def upload(folder: Path, run_folder: str, attempt: str) -> list[File]:
+    """Take all files of `folder` to `<run_folder>/<attempt>/` and list them."""
+    files = []
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        name = f"{attempt}/{path.relative_to(folder).as_posix()}"
+        url = f"{run_folder}/{name}"
+        storage.open(url).upload(path, url)
+        files.append(File(name, path.stat().st_size, checksums.of_file(path)))
+    return files
+
+
+def code_version(package: Path) -> str:
+    """The first 12 digits of the SHA-256 over the package's code, queries and configs."""
+    lines = [f"{path.relative_to(package)} {checksums.of_file(path)}" for path in _code(package)]
+    return checksums.of_bytes("\n".join(sorted(lines)).encode()).partition(":")[2][:12]
+
+
+def _code(package: Path) -> Iterable[Path]:
+    for path in package.rglob("*"):
+        parts = path.relative_to(package).parts
+        if path.suffix in {".py", ".sql", ".json", ".txt"} and parts[0] not in {"tests", "data"}:
+            yield path
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise DataError(
+            f"There is no config {path.name}. Write it beside the package's other configs."
+        ) from None
+    except ValueError as error:
+        raise DataError(f"The config {path.name} is not JSON: {error}.") from None
+    if not isinstance(content, dict):
+        raise DataError(f"The config {path.name} is no JSON object.")
+    return content

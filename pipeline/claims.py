@@ -1,0 +1,45 @@
+"""Who works on a run: the create-only claims in its folder."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline import layout, storage
+from pipeline.errors import ObjectExistsError
+from pipeline.layout import Run
+from pipeline.records import Claim
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a run stands: done or not, and the newest claim: its number (0: none) and job."""
+
+    done: bool
+    number: int
+    job: str | None
+
+
+def read_standing(run: Run) -> Standing:
+    """Look at a run's folder, in one listing."""
+    store = storage.open(run.folder)
+    urls = [entry.url for entry in store.list(run.folder)]
+    number = newest_claim(urls)
+    job = None
+    if number:
+        url = run.claim(number)
+        job = Claim.parse(store.read(url), url).job
+    return Standing(run.marker in urls, number, job)
+
+
+def newest_claim(urls: Iterable[str]) -> int:
+    """The greatest N of the claims among `urls`, 0 when there is none."""
+    return max((layout.claim_number(url) or 0 for url in urls), default=0)
+
+
+def claim(run: Run, number: int, job: str) -> bool:
+    """Write claim `number` of a run for `job`. False when somebody else was first."""
+    url = run.claim(number)
+    try:
+        storage.open(url).write(url, Claim(job).dump(), create_only=True)
+    except ObjectExistsError:
+        return False
+    return True

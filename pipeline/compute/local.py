@@ -1,0 +1,142 @@
+"""A process of this machine in the place of a machine of the cloud.
+
+The process holds a lock file from before it begins until it and all that it started have ended:
+locked means alive. It is in a session of its own, so that it goes on when its orchestrator ends.
+"""
+
+import contextlib
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pipeline.compute import Look, State
+from pipeline.errors import ComputeError
+from pipeline.layout import Job
+from pipeline.locks import Lock, is_held, read_note
+
+_GRACE_SECONDS = 5.0
+_KILL_SECONDS = 20.0
+_PAUSE_SECONDS = 0.05
+_CONSOLE_BYTES = 4096
+
+# Every process started here, so that `look` can take the dead ones off the system's table.
+_started: list[subprocess.Popen[bytes]] = []
+
+
+class LocalCompute:
+    """Jobs as processes. A machine is named `<host>:<folder>`; its folder holds lock and scratch.
+
+    Parameters
+    ----------
+    work : Path
+        Folder of this machine under which each job gets a folder.
+    prediction : Path
+        The model package's folder.
+    """
+
+    name = "local"
+    poll_seconds = 0.2
+
+    def __init__(self, work: Path, prediction: Path) -> None:
+        self.work = work
+        self.prediction = prediction
+
+    def machine(self, job: Job) -> str:
+        return machine_name(self.work / "jobs" / job.name)
+
+    def launch(self, machine: str, job: Job) -> None:
+        folder = self._here(machine)
+        self._sweep()
+        lock = Lock.acquire(folder / "lock")
+        if lock is None:
+            return
+        try:
+            process = self._start(folder, job, lock)
+            _started.append(process)
+            lock.note(str(process.pid))
+        except OSError as error:
+            raise ComputeError(f"The process of {job.name} can't be started: {error}.") from error
+        finally:
+            lock.release()
+
+    def look(self, machine: str) -> Look:
+        _started[:] = [process for process in _started if process.poll() is None]
+        return look_at_lock(machine)
+
+    def delete(self, machine: str) -> None:
+        folder = self._here(machine)
+        for number, patience in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
+            self._signal(folder, number)
+            if _wait_until_free(folder / "lock", patience):
+                self._sweep()
+                return
+        raise ComputeError(
+            f"The processes of {folder.name} do not end. Look for them with `ps -ef` and kill them."
+        )
+
+    def console(self, machine: str) -> str:
+        try:
+            content = (self._here(machine) / "console.txt").read_bytes()
+        except FileNotFoundError:
+            return ""
+        return content[-_CONSOLE_BYTES:].decode(errors="replace")
+
+    def _start(self, folder: Path, job: Job, lock: Lock) -> subprocess.Popen[bytes]:
+        """Start the container's program, which holds the lock from its first moment on."""
+        command = [sys.executable, "-m", "container.run", job.folder]
+        options = ["--prediction", str(self.prediction), "--scratch", str(folder / "scratch")]
+        with (folder / "console.txt").open("ab") as console:
+            return subprocess.Popen(
+                [*command, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+                pass_fds=(lock.descriptor,),
+            )
+
+    def _signal(self, folder: Path, number: signal.Signals) -> None:
+        # The process group's number can't be given to others while one of the group lives, and
+        # one does as long as the lock is held.
+        note = read_note(folder / "lock")
+        if note and is_held(folder / "lock"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(int(note), number)
+
+    def _sweep(self) -> None:
+        """Delete what killed processes left in their scratch folders."""
+        for scratch in (self.work / "jobs").glob("*/scratch"):
+            if not is_held(scratch.parent / "lock"):
+                shutil.rmtree(scratch, ignore_errors=True)
+
+    def _here(self, machine: str) -> Path:
+        host, _, folder = machine.partition(":")
+        if host != platform.node():
+            raise ComputeError(f"{machine} is a process of the machine {host}. Go there.")
+        return Path(folder)
+
+
+def machine_name(folder: Path) -> str:
+    return f"{platform.node()}:{folder}"
+
+
+def look_at_lock(machine: str) -> Look:
+    """Whether the processes of a machine that is a folder with a lock live."""
+    host, _, folder = machine.partition(":")
+    if host != platform.node():
+        return Look(State.UNKNOWN)
+    return Look(State.RUNNING if is_held(Path(folder) / "lock") else State.GONE)
+
+
+def _wait_until_free(path: Path, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while is_held(path):
+        if time.monotonic() > end:
+            return False
+        time.sleep(_PAUSE_SECONDS)
+    return True

@@ -1,0 +1,363 @@
+"""The job protocol from outside: claim runs, launch jobs, watch, adopt, retry, clean up.
+
+What a waiter decides is in `decision`; what the files say in `records`. All that two waiters must
+agree on lies in storage, so any of them may die at any moment.
+"""
+
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline import claims, decision, storage
+from pipeline.compute import Compute, Look, State
+from pipeline.decision import Limits, Verdict
+from pipeline.errors import ComputeError, JobFailedError, ObjectExistsError
+from pipeline.layout import Job, Layout, Run, base_name
+from pipeline.records import Budget, Failure, FailureKind, Heartbeat, Request, RunRequest
+
+logger = logging.getLogger("pipeline")
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run that somebody wants done, and the image that it must run in.
+
+    `request` tells what the run needs, once the name of the job that shall do it is known.
+    """
+
+    run: Run
+    request: Callable[[str], RunRequest]
+    image: str | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a person may want to know of a job: its share done (0 to 1), its words, its log."""
+
+    job: str
+    dates: Sequence[str]
+    share: float
+    message: str
+    log: str
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass
+class Watch:
+    """A job that is being watched for the sake of `runs` (each with its claim's number)."""
+
+    job: Job
+    request: Request
+    runs: dict[Run, int]
+    begun: float
+    state: State | None = None
+    state_since: float = 0.0
+    pulse: object = None
+    pulse_since: float = 0.0
+    started: bool = False
+    marked: set[Run] = field(default_factory=set)
+    refused: set[Run] = field(default_factory=set)
+
+    @property
+    def open_runs(self) -> list[Run]:
+        return [run for run in self.runs if run not in self.marked | self.refused]
+
+
+class Waiter:
+    """Gets runs done by jobs, its own or others', and says why when it can't.
+
+    Parameters
+    ----------
+    layout : Layout
+    compute : Compute
+        Where new jobs are launched.
+    limits : Limits
+    budgets : mapping of Budget to int
+        How often a run may be tried again for causes that are not the model's.
+    heartbeat_seconds : float
+        How often a job is to say that it lives.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        compute: Compute,
+        limits: Limits,
+        budgets: Mapping[Budget, int],
+        heartbeat_seconds: float,
+    ) -> None:
+        self.layout = layout
+        self.compute = compute
+        self.limits = limits
+        self.budgets = budgets
+        self.heartbeat_seconds = heartbeat_seconds
+        self.watches: list[Watch] = []
+        self._orders: dict[Run, Order] = {}
+        self._spent: Counter[tuple[Run, Budget]] = Counter()
+        self._problems: dict[Run, str] = {}
+        self._report: Report = _say_nothing
+
+    def finish(self, action: str, orders: Iterable[Order], report: Report | None = None) -> None:
+        """Return when every run has its marker; no-op when they all have.
+
+        `report` is told of every change that a person may want to see.
+        Raises `JobFailedError` when some can't be done, after all others are.
+        """
+        self._orders = {order.run: order for order in orders}
+        self._report = report or _say_nothing
+        self._engage(action)
+        parent = os.getppid()
+        while self.watches:
+            for watch in tuple(self.watches):
+                self._step(watch)
+            if self.watches:
+                time.sleep(self.compute.poll_seconds)
+            if os.getppid() != parent:
+                # The orchestrator that forked us was killed: nobody waits for our answer.
+                raise KeyboardInterrupt
+        if self._problems:
+            raise JobFailedError("\n".join(self._problems[run] for run in sorted(self._problems)))
+
+    def _engage(self, action: str) -> None:
+        """Put every run that is not done under a job: the one that holds it, or a new one."""
+        free: dict[Run, int] = {}
+        held: dict[str, dict[Run, int]] = {}
+        for run in self._orders:
+            standing = claims.read_standing(run)
+            if standing.done:
+                continue
+            if standing.job is None or self._has_failed(standing.job, run):
+                # A failure from before we came is history.
+                free[run] = standing.number + 1
+            else:
+                held.setdefault(standing.job, {})[run] = standing.number
+        for name, runs in held.items():
+            self._adopt(name, runs)
+        self._start(action, free)
+
+    def _has_failed(self, job_name: str, run: Run) -> bool:
+        store = storage.open(run.folder)
+        urls = (self.layout.job(job_name).failure, run.failure(job_name))
+        return any(store.exists(url) for url in urls)
+
+    def _start(self, action: str, runs: Mapping[Run, int]) -> None:
+        """Claim runs for new jobs, one for each image, and launch those that hold any."""
+        by_image: dict[str | None, dict[Run, int]] = {}
+        for run, number in runs.items():
+            by_image.setdefault(self._orders[run].image, {})[run] = number
+        for image, group in by_image.items():
+            self._start_job(action, image, group)
+
+    def _start_job(self, action: str, image: str | None, runs: Mapping[Run, int]) -> None:
+        family = next(iter(runs)).family
+        job = self.layout.new_job(family, [run.date for run in runs])
+        request = Request(
+            job=job.name,
+            action=action,
+            compute=self.compute.name,
+            machine=self.compute.machine(job),
+            image=image,
+            deadline_seconds=self.limits.deadline_seconds,
+            heartbeat_seconds=self.heartbeat_seconds,
+            runs=[self._orders[run].request(job.name) for run in runs],
+        )
+        storage.open(job.request).write(job.request, request.dump(), create_only=True)
+        won = {run: number for run, number in runs.items() if claims.claim(run, number, job.name)}
+        if won:
+            self._watch(job, request, won)
+            self.compute.launch(request.machine, job)
+        for run in runs.keys() - won.keys():
+            self._follow(run)
+
+    def _follow(self, run: Run) -> None:
+        """Watch the job that was quicker than ours."""
+        standing = claims.read_standing(run)
+        if not standing.done and standing.job:
+            self._adopt(standing.job, {run: standing.number})
+
+    def _adopt(self, name: str, runs: dict[Run, int]) -> None:
+        """Watch another orchestrator's job. It may have died before it asked for a machine."""
+        job = self.layout.job(name)
+        store = storage.open(job.request)
+        request = Request.parse(store.read(job.request), job.request)
+        watch = self._watch(job, request, runs)
+        seen = self._observe(watch)
+        if not (seen.started or seen.failed or seen.settled) and self._is_ours(request):
+            self.compute.launch(request.machine, job)
+        else:
+            logger.info("%s: watching %s, which works on it", _dates(watch.runs), name)
+
+    def _is_ours(self, request: Request) -> bool:
+        return request.compute == self.compute.name
+
+    def _watch(self, job: Job, request: Request, runs: dict[Run, int]) -> Watch:
+        now = time.monotonic()
+        watch = Watch(job, request, runs, now, state_since=now, pulse_since=now)
+        self.watches.append(watch)
+        return watch
+
+    def _step(self, watch: Watch) -> None:
+        seen = self._observe(watch)
+        decided = decision.decide(seen, self.limits)
+        if decided.verdict is Verdict.SETTLED:
+            self._settle(watch)
+        elif decided.verdict is Verdict.FAILED:
+            self._fail(watch)
+        elif decided.kind is not None:
+            self._give_up(watch, decided.kind)
+
+    def _observe(self, watch: Watch) -> decision.Seen:
+        """Look at the machine, and then at the files."""
+        now = time.monotonic()
+        look = self._look(watch.request)
+        if look.state is not watch.state:
+            watch.state, watch.state_since = look.state, now
+        store = storage.open(watch.job.folder)
+        versions = {base_name(each.url): each.version for each in store.list(watch.job.folder)}
+        self._note_ended_runs(watch)
+        pulse = (versions.get("started.json"), versions.get("heartbeat.json"))
+        if pulse != watch.pulse:
+            watch.pulse, watch.pulse_since = pulse, now
+            self._tell(watch, beating="heartbeat.json" in versions)
+        if "started.json" in versions and not watch.started:
+            watch.started, watch.state_since = True, now
+        return decision.Seen(
+            state=look.state,
+            preempted=look.preempted,
+            settled=not watch.open_runs,
+            failed="failure.json" in versions,
+            started=watch.started,
+            state_seconds=now - watch.state_since,
+            silent_seconds=now - watch.pulse_since,
+            watched_seconds=now - watch.begun,
+        )
+
+    def _look(self, request: Request) -> Look:
+        if self._is_ours(request):
+            return self.compute.look(request.machine)
+        # Settings were changed while a job of the old ones works: its files tell how it goes on.
+        return Look(State.UNKNOWN)
+
+    def _note_ended_runs(self, watch: Watch) -> None:
+        store = storage.open(watch.job.folder)
+        for run in watch.open_runs:
+            if store.exists(run.marker):
+                watch.marked.add(run)
+                logger.info("%s is done", run)
+            elif store.exists(run.failure(watch.job.name)):
+                watch.refused.add(run)
+
+    def _tell(self, watch: Watch, *, beating: bool) -> None:
+        beats: Mapping[str, Mapping[str, object]] = {}
+        if beating:
+            url = watch.job.heartbeat
+            beats = Heartbeat.parse(storage.open(url).read(url), url).runs
+        dates = [str(run.date) for run in watch.runs]
+        shares = [float(str(beats.get(date, {}).get("progress") or 0)) for date in dates]
+        messages = [str(beats[date].get("message") or "") for date in dates if date in beats]
+        share = sum(shares) / len(shares)
+        message = next((each for each in reversed(messages) if each), "")
+        self._report(Progress(watch.job.name, dates, share, message, watch.job.log))
+
+    def _settle(self, watch: Watch) -> None:
+        self.watches.remove(watch)
+        for run in watch.refused - watch.marked:
+            self._problems[run] = self._explain(watch, run, run.failure(watch.job.name))
+        if self._is_ours(watch.request) and len(watch.runs) == len(watch.request.runs):
+            self._delete(watch)
+
+    def _fail(self, watch: Watch) -> None:
+        """Try again what a failed job left, as long as its kind of failure has a budget."""
+        self._delete(watch)
+        self._note_ended_runs(watch)
+        left = watch.open_runs
+        self._settle(watch)
+        failure = _read_failure(watch.job.failure)
+        again = {run: watch.runs[run] + 1 for run in left if self._may_retry(run, failure.kind)}
+        for run in left:
+            if run not in again:
+                self._problems[run] = self._explain(watch, run, watch.job.failure)
+        if again:
+            logger.warning("%s: %s, trying again", _dates(again), failure.reason)
+            self._start(watch.request.action, again)
+
+    def _may_retry(self, run: Run, kind: FailureKind) -> bool:
+        budget = kind.budget
+        self._spent[run, budget] += 1
+        return budget is not Budget.NONE and self._spent[run, budget] <= self.budgets[budget]
+
+    def _give_up(self, watch: Watch, kind: FailureKind) -> None:
+        """Write why before the machine goes, so that nobody can find it gone without a reason."""
+        reason = _REASONS[kind].format(machine=watch.request.machine)
+        console = (
+            self.compute.console(watch.request.machine) if self._is_ours(watch.request) else ""
+        )
+        write_failure(watch.job, Failure(kind, "waiter", reason, detail=console))
+        self._delete(watch)
+
+    def _delete(self, watch: Watch) -> None:
+        if not self._is_ours(watch.request):
+            return
+        try:
+            self.compute.delete(watch.request.machine)
+        except ComputeError as error:
+            logger.warning("%s could not be deleted: %s", watch.request.machine, error)
+
+    def _explain(self, watch: Watch, run: Run, url: str) -> str:
+        failure = _read_failure(url)
+        lines = [f"{run} failed: {failure.reason}"]
+        lines += [f"    {line}" for line in failure.detail.splitlines()[-_DETAIL_LINES:]]
+        if storage.open(watch.job.log).exists(watch.job.log):
+            lines.append(f"    The log: {watch.job.log}")
+        return "\n".join(lines)
+
+
+_DETAIL_LINES = 12
+
+_REASONS = {
+    FailureKind.PREEMPTED: "the machine was preempted",
+    FailureKind.DEADLINE: "it went on past its deadline",
+    FailureKind.VANISHED: "{machine} vanished without a word",
+    FailureKind.SILENT: "{machine} gave no sign of life for too long",
+    FailureKind.NEVER_STARTED: "{machine} never started its container",
+}
+
+
+def write_failure(job: Job, failure: Failure) -> bool:
+    """Write a job's failure, once. False when there is one already."""
+    try:
+        storage.open(job.failure).write(job.failure, failure.dump(), create_only=True)
+    except ObjectExistsError:
+        return False
+    return True
+
+
+def cancel(layout: Layout, run: Run, compute: Compute) -> str | None:
+    """End the job that works on a run. Returns its name, or None when none does."""
+    standing = claims.read_standing(run)
+    if standing.done or standing.job is None:
+        return None
+    job = layout.job(standing.job)
+    failure = Failure(FailureKind.CANCELLED, "a person", "it was cancelled")
+    if storage.open(run.folder).exists(run.failure(job.name)) or not write_failure(job, failure):
+        return None
+    request = Request.parse(storage.open(job.request).read(job.request), job.request)
+    compute.delete(request.machine)
+    return job.name
+
+
+def _say_nothing(progress: Progress) -> None:
+    pass
+
+
+def _read_failure(url: str) -> Failure:
+    return Failure.parse(storage.open(url).read(url), url)
+
+
+def _dates(runs: Iterable[Run]) -> str:
+    return ", ".join(str(run) for run in runs)

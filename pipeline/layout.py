@@ -1,0 +1,139 @@
+"""Where things lie: the only module that spells a path, an object name or a machine's name.
+
+Everything is derived from values; nothing here looks at the world.
+"""
+
+import datetime
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+MARKER = "_SUCCESS"
+_CLAIM = re.compile(r"claim-([1-9][0-9]{0,5})\.json")
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One action for one date. Its results live in `folder`, a URL without a final slash.
+
+    `family` is what runs of one kind have in common: data/training, data/application, training,
+    application or load/<hash>.
+    """
+
+    family: str
+    date: datetime.date
+    folder: str
+
+    @property
+    def marker(self) -> str:
+        return f"{self.folder}/{MARKER}"
+
+    def claim(self, number: int) -> str:
+        return f"{self.folder}/claim-{number}.json"
+
+    def results(self, job: str) -> str:
+        """The folder of one attempt's files."""
+        return f"{self.folder}/{job}"
+
+    def failure(self, job: str) -> str:
+        """Why `job` could not do this one run."""
+        return f"{self.folder}/{job}/failure.json"
+
+    def __str__(self) -> str:
+        return f"{self.family} of {self.date}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """The folder of one job, and the files of the protocol in it."""
+
+    name: str
+    folder: str
+
+    @property
+    def request(self) -> str:
+        return f"{self.folder}/request.json"
+
+    @property
+    def started(self) -> str:
+        return f"{self.folder}/started.json"
+
+    @property
+    def heartbeat(self) -> str:
+        return f"{self.folder}/heartbeat.json"
+
+    @property
+    def log(self) -> str:
+        return f"{self.folder}/log.txt"
+
+    @property
+    def failure(self) -> str:
+        return f"{self.folder}/failure.json"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The tree of one model's version in one storage."""
+
+    storage: str
+    name: str
+    version: int
+
+    @property
+    def root(self) -> str:
+        return f"{self.storage.rstrip('/')}/{self.name}/v{self.version}"
+
+    @property
+    def table(self) -> str:
+        """The table that this version's predictions are delivered to."""
+        return f"predictions_v{self.version}"
+
+    def family(self, family: str) -> str:
+        """The folder that holds the runs of one family."""
+        return f"{self.root}/{family}"
+
+    def run(self, family: str, date: datetime.date) -> Run:
+        return Run(family, date, f"{self.root}/{family}/date={date}")
+
+    def job(self, name: str) -> Job:
+        return Job(name, f"{self.root}/jobs/{name}")
+
+    def new_job(self, family: str, dates: Sequence[datetime.date]) -> Job:
+        """A job that never was: its name holds what it does, the first date, and chance.
+
+        The name is a machine's and a container's name too: at most 63 of [a-z0-9-], beginning
+        with a letter (RFC 1035).
+        """
+        stem = f"{self.name}-{family.replace('/', '-')}"[:40].rstrip("-")
+        return self.job(f"{stem}-{min(dates):%Y%m%d}-{secrets.token_hex(5)}")
+
+
+def load_family(warehouse: str, table: str) -> str:
+    """The family of loads into one table: two warehouses never share a marker."""
+    return f"load/{hashlib.sha256(f'{warehouse} {table}'.encode()).hexdigest()[:12]}"
+
+
+def claim_number(url: str) -> int | None:
+    """N of `claim-N.json`, or None when `url` names something else."""
+    matched = _CLAIM.fullmatch(base_name(url))
+    return int(matched[1]) if matched else None
+
+
+def marker_date(url: str) -> datetime.date | None:
+    """The date of the run whose marker `url` is, or None when `url` names something else."""
+    *_, folder, name = ("", *url.split("/"))
+    if name != MARKER or not folder.startswith("date="):
+        return None
+    return datetime.date.fromisoformat(folder.removeprefix("date="))
+
+
+def base_name(url: str) -> str:
+    return PurePosixPath(url).name
+
+
+def file_url(folder: str, path: str) -> str:
+    """The URL of a marker's file: absolute as it is, otherwise relative to the run's folder."""
+    return path if path.startswith("/") or "://" in path else f"{folder}/{path}"

@@ -1,0 +1,224 @@
+"""What the files of the job protocol say: request, claim, marker, failure, heartbeat.
+
+Each is a JSON object with the version of its format. Reading one that is broken or newer raises
+`FormatError`; a field that is unknown is left alone, so that an older reader can skip it.
+"""
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from pipeline.errors import FormatError
+
+FORMAT = 1
+
+
+class Budget(StrEnum):
+    """What a retry is paid from."""
+
+    PREEMPTION = "preemption"
+    INFRASTRUCTURE = "infrastructure"
+    NONE = "none"
+
+
+class FailureKind(StrEnum):
+    """Why a job, or one of its runs, ended without a marker."""
+
+    PREEMPTED = "preempted"
+    NO_CAPACITY = "no capacity"
+    PULL_FAILED = "pull failed"
+    KILLED = "killed"
+    SILENT = "silent"
+    VANISHED = "vanished"
+    NEVER_STARTED = "never started"
+    OUT_OF_MEMORY = "out of memory"
+    MODEL_ERROR = "model's error"
+    ERROR = "error"
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+
+    @property
+    def budget(self) -> Budget:
+        if self is FailureKind.PREEMPTED:
+            return Budget.PREEMPTION
+        if self in _FINAL:
+            return Budget.NONE
+        return Budget.INFRASTRUCTURE
+
+
+_FINAL = {
+    FailureKind.OUT_OF_MEMORY,
+    FailureKind.MODEL_ERROR,
+    FailureKind.ERROR,
+    FailureKind.DEADLINE,
+    FailureKind.CANCELLED,
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One file of the protocol."""
+
+    def dump(self) -> bytes:
+        content = {"format": FORMAT, **dataclasses.asdict(self)}
+        return (json.dumps(content, indent=2, default=str) + "\n").encode()
+
+    @classmethod
+    def parse(cls, content: bytes, url: str) -> Self:
+        """Read what `dump` wrote; `url` is what an error names."""
+        return cls.build(_load(content, url), url)
+
+    @classmethod
+    def build(cls, values: Mapping[str, Any], url: str) -> Self:
+        names = {each.name for each in dataclasses.fields(cls)}
+        try:
+            return cls(**{name: value for name, value in values.items() if name in names})
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            raise FormatError(
+                f"{url} is no {cls.__name__.lower()} of format {FORMAT}: {error}."
+                " Delete it if it was written by hand; otherwise tell who maintains this."
+            ) from None
+
+
+@dataclass(frozen=True)
+class File(Record):
+    """One file of a run: `path` is relative to the run's folder, or a URL when it is elsewhere.
+
+    `checksum` is `<algorithm>:<hexadecimal digits>`.
+    """
+
+    path: str
+    size_bytes: int
+    checksum: str
+
+
+@dataclass(frozen=True)
+class Source(Record):
+    """A run that another was made from: its marker, and the checksum of that marker's bytes."""
+
+    marker: str
+    checksum: str
+
+
+@dataclass(frozen=True)
+class RunRequest(Record):
+    """What one run of a job needs. `constants` become columns of the predictions."""
+
+    date: datetime.date
+    folder: str
+    inputs: Mapping[str, Source]
+    constants: Mapping[str, Any]
+
+    @classmethod
+    def build(cls, values: Mapping[str, Any], url: str) -> Self:
+        inputs = {name: Source.build(each, url) for name, each in values["inputs"].items()}
+        date = datetime.date.fromisoformat(values["date"])
+        return super().build({**values, "inputs": inputs, "date": date}, url)
+
+
+@dataclass(frozen=True)
+class Request(Record):
+    """All that a job must know. Written before anything else of the job, never changed."""
+
+    job: str
+    action: str
+    compute: str
+    machine: str
+    image: str | None
+    deadline_seconds: float
+    heartbeat_seconds: float
+    runs: Sequence[RunRequest]
+
+    @classmethod
+    def build(cls, values: Mapping[str, Any], url: str) -> Self:
+        try:
+            runs = tuple(RunRequest.build(each, url) for each in values["runs"])
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            raise FormatError(f"{url} has a run that can't be read: {error!r}.") from None
+        return super().build({**values, "runs": runs}, url)
+
+
+@dataclass(frozen=True)
+class Claim(Record):
+    """The job that makes one attempt at a run."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class Started(Record):
+    """Who carries out a job. It exists once: a second container of the same job gives up."""
+
+    host: str
+    started_at: str
+    libraries: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Heartbeat(Record):
+    """What a job is doing: per date `progress` (0 to 1) and `message`."""
+
+    count: int
+    runs: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Failure(Record):
+    """Why a job or one run of it ended: `by` whom it was seen, a `reason` in one line, `detail`."""
+
+    kind: FailureKind
+    by: str
+    reason: str
+    detail: str = ""
+    exit_status: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", FailureKind(self.kind))
+
+
+@dataclass(frozen=True)
+class Marker(Record):
+    """A finished run: its files, and what it was made from.
+
+    `about` holds what else is known of the run: metrics, versions, the job's own figures.
+    """
+
+    family: str
+    date: datetime.date
+    job: str
+    rows: int | None
+    files: Sequence[File]
+    made_from: Mapping[str, Source]
+    image: str | None
+    started_at: str
+    ended_at: str
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def build(cls, values: Mapping[str, Any], url: str) -> Self:
+        try:
+            files = tuple(File.build(each, url) for each in values["files"])
+            made_from = {key: Source.build(each, url) for key, each in values["made_from"].items()}
+            date = datetime.date.fromisoformat(values["date"])
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            raise FormatError(f"{url} is no marker of format {FORMAT}: {error!r}.") from None
+        return super().build({**values, "files": files, "made_from": made_from, "date": date}, url)
+
+
+def _load(content: bytes, url: str) -> dict[str, Any]:
+    try:
+        values = json.loads(content)
+    except ValueError as error:
+        raise FormatError(f"{url} is not JSON: {error}.") from None
+    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+        raise FormatError(f"{url} does not say the version of its format.")
+    if values["format"] > FORMAT:
+        raise FormatError(
+            f"{url} has format {values['format']}, this program reads up to {FORMAT}."
+            " Upgrade the program."
+        )
+    return values

@@ -1,0 +1,1 @@
+"""A model package of the smallest kind."""

@@ -1,0 +1,98 @@
+"""A model package of the smallest kind: it keeps the contract of the command line, and no more.
+
+It learns the share of true labels and predicts it for everybody. Its config's `mischief`, by
+date, tells it to misbehave: {"2024-03-05": {"sleep": 2}}.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--action", required=True)
+    parser.add_argument("--config", action="append", required=True)
+    parser.add_argument("--progress", type=Path, required=True)
+    options = parser.parse_args()
+    failed = False
+    for path in options.config:
+        config = json.loads(Path(path).read_text())
+        try:
+            misbehave(config, path, options.progress)
+            rows = ACTIONS[options.action](config)
+            say(options.progress, config=path, done=rows, total=rows, status="done", rows=rows)
+        except Exception as error:
+            failed = True
+            trace = traceback.format_exc()
+            say(options.progress, config=path, status="failed", reason=str(error), traceback=trace)
+            print(f"error: {error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def train(config: dict) -> int:
+    table = pq.read_table(config["data_path"])
+    labels = table["label"].to_pylist()
+    model = {"share": sum(labels) / len(labels), "seed": os.urandom(8).hex()}
+    Path(config["model_path"], "model.joblib").write_text(json.dumps(model))
+    return len(labels)
+
+
+def apply(config: dict) -> int:
+    model = json.loads(Path(config["model_path"], "model.joblib").read_text())
+    table = pq.read_table(config["data_path"]).select(["id"])
+    table = table.append_column("share", pa.array([model["share"]] * len(table)))
+    for name, value in config["constants"].items():
+        table = table.append_column(name, pa.array([constant(value)] * len(table)))
+    pq.write_table(table, config["output_path"])
+    return len(table)
+
+
+def constant(value: object) -> pa.Scalar:
+    if not isinstance(value, dict):
+        return pa.scalar(value)
+    kinds = {"date": pa.date32(), "timestamp": pa.timestamp("us", "UTC")}
+    return pa.scalar(value["value"]).cast(kinds[value["type"]])
+
+
+def misbehave(config: dict, path: str, progress: Path) -> None:
+    date = Path(path).parent.name
+    for what, value in config.get("mischief", {}).get(date, {}).items():
+        print(f"mischief: {what} {value}", flush=True)
+        if what == "wait_for":  # says that it works, and goes on when it may
+            Path(value + ".here").write_text(str(os.getpid()))
+            while not Path(value).exists():
+                time.sleep(0.02)
+        elif what == "sleep":
+            for step in range(10):
+                say(progress, config=path, done=step, total=10, message=f"step {step}")
+                time.sleep(value / 10)
+        elif what == "fail":
+            raise ValueError(value)
+        elif what == "exit":
+            print("the last words", flush=True)
+            os._exit(value)
+        elif what == "kill_once" and not Path(value).exists():
+            Path(value).write_text("")
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif what == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def say(path: Path, **line: object) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+ACTIONS = {"training": train, "application": apply}
+
+if __name__ == "__main__":
+    sys.exit(main())
