@@ -53,9 +53,8 @@ lock: .venv/installed ## Write requirements.lock anew from pyproject.toml and pr
 clean: ## Delete the environment and all that was made here, results included
 	@rm -rf .venv var
 
-# Made again only when what is installed would change. The virtual environment is new each
-# time, so that nothing of an older lock stays behind.
-.venv/installed: requirements.lock pyproject.toml
+# Made again only when the lock changes, and then from nothing, so that no older library stays.
+.venv/installed: requirements.lock
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or say PYTHON=..." >&2; exit 1; }
 	@rm -rf .venv
 	@$(PYTHON) -m venv .venv || { echo "Python can't make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }

@@ -1,0 +1,15 @@
+"""The tasks that `luigi --module pipeline` offers.
+
+They are loaded for whoever has loaded Luigi. A container imports this package only for storage,
+and must not pay for, or need, a scheduler.
+"""
+
+import sys
+
+if "luigi" in sys.modules:
+    from pipeline import console
+    from pipeline.tasks import ApplyModel, Backfill, ExtractData, LoadToBigQuery, TrainModel
+
+    console.prepare()
+
+    __all__ = ["ApplyModel", "Backfill", "ExtractData", "LoadToBigQuery", "TrainModel"]

@@ -1,0 +1,114 @@
+"""Days, ranges of days, and the schedule of retraining. All days are calendar days in UTC."""
+
+import datetime
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
+
+import luigi
+
+from pipeline.errors import DateError
+from pipeline.times import today
+
+Dates = tuple[datetime.date, ...]
+
+
+class Schedule(StrEnum):
+    """How often the model is trained anew: every day, on Mondays, on the 1st of the month."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+def training_date(schedule: Schedule, date: datetime.date) -> datetime.date:
+    """The latest date of the schedule that is not after `date`: when the model in force was made.
+
+    Raises `DateError` when there is none since the calendar began.
+    """
+    try:
+        if schedule is Schedule.WEEKLY:
+            return date - datetime.timedelta(days=date.weekday())
+        if schedule is Schedule.MONTHLY:
+            return date.replace(day=1)
+    except OverflowError:
+        raise DateError(f"{date} is too early for a {schedule} schedule.") from None
+    return date
+
+
+def days_before(date: datetime.date, days: int) -> datetime.date:
+    """Raise `DateError` when that is before the calendar began."""
+    try:
+        return date - datetime.timedelta(days=days)
+    except OverflowError:
+        raise DateError(f"There is no date {days} days before {date}.") from None
+
+
+def days_between(start: datetime.date, stop: datetime.date) -> Dates:
+    """Every date in [start, stop)."""
+    return tuple(start + datetime.timedelta(days=n) for n in range((stop - start).days))
+
+
+def last_days(count: int) -> Dates:
+    """Today and the days before it, `count` in all. Raises `DateError` unless it is above 0."""
+    if count < 1:
+        raise DateError(f"--last {count} is no number of days. Say 1 or more.")
+    stop = today() + datetime.timedelta(days=1)
+    return days_between(days_before(stop, count), stop)
+
+
+def refuse_future(dates: Iterable[datetime.date]) -> None:
+    """Raise `DateError` when a date is after today: what happens before it is not all known."""
+    latest = max(dates)
+    if latest > today():
+        raise DateError(
+            f"{latest} is after today, {today()} (UTC). Features of a date see all that happened"
+            " before it, so that it can be asked for from that day on."
+        )
+
+
+def parse_day(text: str) -> datetime.date:
+    """Raise `DateError` unless `text` is YYYY-MM-DD."""
+    try:
+        return datetime.datetime.strptime(text.strip(), "%Y-%m-%d").date()
+    except ValueError:
+        raise DateError(f"{text!r} is no date. Write it as YYYY-MM-DD, as in 1998-04-01.") from None
+
+
+class DayParameter(luigi.DateParameter):
+    """A day, given as YYYY-MM-DD."""
+
+    def parse(self, s: str) -> datetime.date:
+        return parse_day(s)
+
+
+class OptionalDayParameter(DayParameter):
+    """A day, or None when it is not given."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(default=None, **options)  # type: ignore[arg-type]  # as luigi 3.9 will
+
+
+class DaysParameter(luigi.Parameter[Dates]):
+    """One day or several, joined by commas: the value is a sorted tuple of dates.
+
+    Luigi's batching joins the values of tasks that are ready into one task's.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(batch_method=_union, **options)
+
+    def parse(self, text: str) -> Dates:
+        return self.normalize(parse_day(each) for each in text.split(","))
+
+    def normalize(self, value: datetime.date | Iterable[datetime.date]) -> Dates:
+        if isinstance(value, datetime.date):
+            return (value,)
+        return tuple(sorted(set(value)))
+
+    def serialize(self, dates: Dates) -> str:
+        return ",".join(str(date) for date in dates)
+
+
+def _union(values: Iterable[Dates]) -> Dates:
+    return tuple(sorted({date for dates in values for date in dates}))

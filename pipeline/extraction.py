@@ -1,0 +1,122 @@
+"""Data of a date: run the composed queries, or point at files that are there already."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import queries, storage
+from pipeline.dates import days_before
+from pipeline.errors import DataError
+from pipeline.layout import base_name
+from pipeline.model_package import Recipe
+from pipeline.records import File, Marker, RunRequest
+from pipeline.times import now
+from pipeline.warehouse import Warehouse
+
+DATA_SUFFIXES = (".parquet", ".csv", ".csv.gz")
+
+
+@dataclass(frozen=True)
+class QueryExtraction:
+    """Makes the data of `action` with the user's two queries.
+
+    Training for T joins features as of T - `horizon_days` with labels of the days from then up to
+    T; application for D is features as of D, with the queries that were sealed with the model.
+    """
+
+    action: str
+    horizon_days: int
+    package: Path
+    warehouse: Warehouse
+
+    def __call__(self, request: RunRequest, results: str) -> Marker:
+        began = now()
+        recipe = self._recipe(request)
+        query = self._compose(recipe, request.date)
+        extraction = self.warehouse.extract(query.text, query.parameters, recipe.key, results)
+        files = [_describe(url, request.folder) for url in extraction.files]
+        for name, text in recipe.texts().items():
+            url = f"{results}/{name}"
+            storage.open(url).write(url, text.encode())
+            files.append(_describe(url, request.folder))
+        about = {"columns": dict(extraction.columns), "training_window": self._window(request.date)}
+        return _mark(self.action, request, results, began, extraction.rows, files, about)
+
+    def _recipe(self, request: RunRequest) -> Recipe:
+        if "model" in request.inputs:
+            return Recipe.of_model(request.inputs["model"].marker)
+        return Recipe.of_package(self.package)
+
+    def _compose(self, recipe: Recipe, date: datetime.date) -> queries.Composed:
+        if recipe.labels is None:
+            return queries.compose_application(recipe.features, date)
+        start = days_before(date, self.horizon_days)
+        return queries.compose_training(recipe.features, recipe.labels, recipe.key, start, date)
+
+    def _window(self, date: datetime.date) -> dict[str, str] | None:
+        if self.action == "application":
+            return None
+        start = str(days_before(date, self.horizon_days))
+        return {"features_as_of": start, "labels_from": start, "labels_until": str(date)}
+
+
+@dataclass(frozen=True)
+class FileExtraction:
+    """Points at the files of a date that are there already, a file or a folder of them.
+
+    Parameters
+    ----------
+    action : str
+    template : str
+        URL in which `{date}` stands for the date.
+    """
+
+    action: str
+    template: str
+
+    def __call__(self, request: RunRequest, results: str) -> Marker:
+        began = now()
+        url = self.template.replace("{date}", str(request.date))
+        files = [_describe(each, request.folder) for each in self._find(url)]
+        return _mark(self.action, request, results, began, None, files, {})
+
+    def _find(self, url: str) -> list[str]:
+        store = storage.open(url)
+        if store.exists(url):
+            return [url]
+        found = [each.url for each in store.list(url) if each.url.endswith(DATA_SUFFIXES)]
+        if not found:
+            raise DataError(
+                f"There is no data at {url}. Put the file there (.csv, .csv.gz, .parquet, or a"
+                f" folder of them), or correct `data` under [{self.action}] in luigi.cfg."
+            )
+        return found
+
+
+def _describe(url: str, run_folder: str) -> File:
+    stat = storage.open(url).stat(url)
+    return File(url.removeprefix(f"{run_folder}/"), stat.size_bytes, stat.checksum)
+
+
+def _mark(
+    action: str,
+    request: RunRequest,
+    results: str,
+    began: str,
+    rows: int | None,
+    files: list[File],
+    about: Mapping[str, object],
+) -> Marker:
+    return Marker(
+        family=f"data/{action}",
+        date=request.date,
+        job=base_name(results),
+        rows=rows,
+        files=files,
+        made_from=dict(request.inputs),
+        image=None,
+        started_at=began,
+        ended_at=now(),
+        about=about,
+    )

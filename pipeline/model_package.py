@@ -1,0 +1,79 @@
+"""What the pipeline reads of the user's model package: its configs and queries, as files.
+
+The package itself is never imported.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline import storage
+from pipeline.errors import DataError
+from pipeline.layout import base_name, file_url
+from pipeline.queries import FEATURES, LABELS
+from pipeline.records import Marker
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The texts of the two queries, and the columns of the key, that a model's data are made with.
+
+    `labels` is None in the recipe of a finished model, which needs no labels any more.
+    """
+
+    features: str
+    labels: str | None
+    key: tuple[str, ...]
+
+    @classmethod
+    def of_package(cls, package: Path) -> Self:
+        """The recipe that is in force now. Raises `DataError` naming what is missing."""
+        features = _read(package / "queries" / FEATURES)
+        labels = _read(package / "queries" / LABELS)
+        config = package / "configs" / "training.json"
+        return cls(features, labels, _key(_read(config), str(config)))
+
+    @classmethod
+    def of_model(cls, url: str) -> Self:
+        """The recipe that was sealed with the model whose marker is at `url`."""
+        marker = Marker.parse(storage.open(url).read(url), url)
+        return cls(
+            _read_sealed(marker, url, FEATURES),
+            None,
+            _key(_read_sealed(marker, url, "training.json"), url),
+        )
+
+    def texts(self) -> dict[str, str]:
+        """The queries by the names of their files."""
+        labels = {} if self.labels is None else {LABELS: self.labels}
+        return {FEATURES: self.features, **labels}
+
+
+def _read_sealed(marker: Marker, url: str, name: str) -> str:
+    for each in marker.files:
+        if base_name(each.path) == name:
+            path = file_url(url.rpartition("/")[0], each.path)
+            return storage.open(path).read(path).decode()
+    raise DataError(f"{url} lists no {name}. Train this model again.")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(
+            f"{path} does not exist. Write it, or set `data` under [training] and [application]"
+            " in luigi.cfg to files that are there already."
+        ) from None
+
+
+def _key(config: str, name: str) -> tuple[str, ...]:
+    try:
+        values: dict[str, Any] = json.loads(config)
+        key = values["key"]
+    except ValueError as error:
+        raise DataError(f"{name} is not JSON: {error}.") from None
+    except (KeyError, TypeError):
+        raise DataError(f'{name} has no "key": name the column, or columns, of the key.') from None
+    return (key,) if isinstance(key, str) else tuple(key)

@@ -1,0 +1,296 @@
+"""The chain: what must exist for a date, and in which order.
+
+    ExtractData("training", T) -> TrainModel(T) -> ExtractData("application", D)
+        -> ApplyModel(D) -> LoadToBigQuery(D)
+
+A task is complete when each of its runs has a marker. Where runs lie is for `layout` to say, how
+jobs are watched for `jobs`, how data are made for `extraction`.
+"""
+
+import datetime
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import luigi
+
+from pipeline import checksums, detaching, settings, storage, targets
+from pipeline.compute import Compute
+from pipeline.dates import (
+    Dates,
+    DayParameter,
+    DaysParameter,
+    OptionalDayParameter,
+    Schedule,
+    days_between,
+    last_days,
+    refuse_future,
+    training_date,
+)
+from pipeline.errors import DateError
+from pipeline.jobs import Order, Waiter
+from pipeline.layout import Run
+from pipeline.opening import (
+    current_budgets,
+    current_layout,
+    current_limits,
+    current_load_family,
+    open_compute,
+    open_delivery,
+    open_extraction,
+)
+from pipeline.records import Marker, RunRequest, Source
+from pipeline.reporting import Reporter
+from pipeline.targets import RunTarget
+from pipeline.times import now
+
+ACTIONS = ("training", "application")
+
+
+class RunTask(luigi.Task):
+    """A task whose results are runs of one family, one run for each of its dates.
+
+    Making one checks the settings and refuses a date after today, before anything is scheduled.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        settings.check()
+        refuse_future(self.dates)
+        detaching.install()
+
+    @property
+    @abstractmethod
+    def dates(self) -> Dates: ...
+
+    @property
+    @abstractmethod
+    def runs_family(self) -> str:
+        """What the layout calls this task's runs."""
+
+    @abstractmethod
+    def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
+        """The tasks that the run of `date` is made from, by what they are to it."""
+
+    @abstractmethod
+    def open_compute(self) -> Compute:
+        """Where this task's jobs are carried out."""
+
+    def requires(self) -> list[luigi.Task]:
+        return [task for date in self.dates for task in self.sources(date).values()]
+
+    def output(self) -> list[RunTarget]:
+        return [RunTarget(current_layout().run(self.runs_family, date)) for date in self.dates]
+
+    def run(self) -> None:
+        waiter = Waiter(
+            current_layout(),
+            self.open_compute(),
+            current_limits(self.runs_family),
+            current_budgets(),
+            settings.jobs().heartbeat_seconds,
+        )
+        with Reporter(self) as report, detaching.told(lambda: self._farewell(waiter)):
+            waiter.finish(self.runs_family, [self._order(run) for run in self._runs()], report)
+
+    def constants(self, date: datetime.date, job: str) -> Mapping[str, object]:
+        """What becomes columns of the results: nothing, unless a task says otherwise."""
+        return {}
+
+    def image(self, inputs: Mapping[str, Source]) -> str | None:
+        """The image that a run must be carried out in: none, unless a task says otherwise."""
+        return None
+
+    def _runs(self) -> list[Run]:
+        return [target.run for target in self.output()]
+
+    def _order(self, run: Run) -> Order:
+        made_from = {name: task.output() for name, task in self.sources(run.date).items()}
+        inputs = {name: _seal(target.run) for name, [target] in made_from.items()}
+
+        def request(job: str) -> RunRequest:
+            return RunRequest(run.date, run.folder, inputs, self.constants(run.date, job))
+
+        return Order(run, request, self.image(inputs))
+
+    def _farewell(self, waiter: Waiter) -> Iterator[str]:
+        for watch in waiter.watches:
+            for run in watch.open_runs:
+                yield (
+                    f"{self.task_family} {run.date} goes on: {watch.job.name}. A rerun adopts it;"
+                    f" python -m pipeline cancel {self.task_family} {run.date} ends it."
+                )
+
+
+class ExtractData(RunTask):
+    """The data of `action` ("training" or "application") for `date`, as files in storage.
+
+    Made by the user's queries, or, where `data` is set under [training] or [application] in
+    luigi.cfg, a list of files that are there already. Application uses the query that was sealed
+    with the model in force.
+    """
+
+    action = luigi.ChoiceParameter(choices=ACTIONS)
+    date = DayParameter()
+    priority = 30
+
+    @property
+    def dates(self) -> Dates:
+        return (self.date,)
+
+    @property
+    def runs_family(self) -> str:
+        return f"data/{self.action}"
+
+    def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
+        if self.action == "training" or settings.action(self.action).data:
+            return {}
+        return {"model": TrainModel((model_date(date),))}
+
+    def open_compute(self) -> Compute:
+        return open_extraction(self.action)
+
+
+class JobTask(RunTask):
+    """An action of the model package, for one date or several in one job.
+
+    Luigi joins tasks that are ready into one, up to `max_dates_per_job`.
+    """
+
+    action: ClassVar[str]
+
+    @property
+    def max_batch_size(self) -> int:  # type: ignore[override]  # a setting in our case
+        return settings.action(self.action).max_dates_per_job
+
+    @property
+    def runs_family(self) -> str:
+        return self.action
+
+    def open_compute(self) -> Compute:
+        return open_compute()
+
+
+class TrainModel(JobTask):
+    """Fit the model on the data of `date`, and seal it with its queries, configs and image."""
+
+    action = "training"
+    date = DaysParameter()
+    priority = 40
+
+    @property
+    def dates(self) -> Dates:
+        dates: Dates = self.date
+        return dates
+
+    def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
+        return {"data": ExtractData("training", date)}
+
+
+class ApplyModel(JobTask):
+    """Predict for `date` with the model that was in force then."""
+
+    action = "application"
+    date = DaysParameter()
+    priority = 10
+
+    @property
+    def dates(self) -> Dates:
+        dates: Dates = self.date
+        return dates
+
+    def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
+        return {
+            "data": ExtractData("application", date),
+            "model": TrainModel((model_date(date),)),
+        }
+
+    def constants(self, date: datetime.date, job: str) -> Mapping[str, object]:
+        return {
+            "date": {"type": "date", "value": str(date)},
+            "model_date": {"type": "date", "value": str(model_date(date))},
+            "run_id": job,
+            "scored_at": {"type": "timestamp", "value": now()},
+        }
+
+    def image(self, inputs: Mapping[str, Source]) -> str | None:
+        url = inputs["model"].marker
+        return Marker.parse(storage.open(url).read(url), url).image
+
+
+class LoadToBigQuery(RunTask):
+    """Replace the partition `date` of this version's table by the predictions for `date`."""
+
+    date = DayParameter()
+
+    @property
+    def dates(self) -> Dates:
+        return (self.date,)
+
+    @property
+    def runs_family(self) -> str:
+        return current_load_family()
+
+    def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
+        return {"predictions": ApplyModel((date,))}
+
+    def open_compute(self) -> Compute:
+        return open_delivery()
+
+
+class Backfill(luigi.Task):
+    """Every date in [`start`, `stop`), or with `last` = N today (UTC) and the N - 1 days before it.
+
+    Dates that are loaded already cost one listing, however many they are.
+    """
+
+    start = OptionalDayParameter(description="the first date")
+    stop = OptionalDayParameter(description="the date after the last one")
+    last = luigi.OptionalIntParameter(default=None, description="how many days up to today")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        settings.check()
+        refuse_future(self.dates)
+        detaching.install()
+
+    @property
+    def dates(self) -> Dates:
+        """The dates to fill. Raises `DateError` when there are none, or it is unclear which."""
+        if self.last is not None and self.start is None and self.stop is None:
+            return last_days(self.last)
+        if self.last is not None or self.start is None or self.stop is None:
+            raise DateError("Say either --start and --stop, or --last N.")
+        dates = days_between(self.start, self.stop)
+        if not dates:
+            raise DateError(
+                f"There is no date from {self.start} up to {self.stop}: --stop is the date after"
+                " the last one."
+            )
+        return dates
+
+    def complete(self) -> bool:
+        # One listing for all dates. Only when some are missing, the other families' follow.
+        layout = current_layout()
+        targets.survey([layout.family(current_load_family())])
+        missing = bool(self.requires())
+        if missing:
+            families = ("training", "application", "data/training", "data/application")
+            targets.survey(layout.family(family) for family in families)
+        return not missing
+
+    def requires(self) -> list[luigi.Task]:
+        loads = [LoadToBigQuery(date) for date in self.dates]
+        return [load for load in loads if not all(run.exists() for run in load.output())]
+
+    def run(self) -> None:
+        """Nothing to do but to have required."""
+
+
+def model_date(date: datetime.date) -> datetime.date:
+    """When the model that is in force on `date` was trained."""
+    return training_date(Schedule(settings.pipeline().schedule), date)
+
+
+def _seal(run: Run) -> Source:
+    return Source(run.marker, checksums.of_bytes(storage.open(run.marker).read(run.marker)))
