@@ -37,12 +37,7 @@ class Recipe:
     @classmethod
     def of_model(cls, url: str) -> Self:
         """The recipe that was sealed with the model whose marker is at `url`."""
-        marker = Marker.parse(storage.open(url).read(url), url)
-        return cls(
-            _read_sealed(marker, url, FEATURES),
-            None,
-            _key(_read_sealed(marker, url, "training.json"), url),
-        )
+        return cls(_read_sealed(url, FEATURES), None, sealed_key(url))
 
     def texts(self) -> dict[str, str]:
         """The queries by the names of their files."""
@@ -50,7 +45,13 @@ class Recipe:
         return {FEATURES: self.features, **labels}
 
 
-def _read_sealed(marker: Marker, url: str, name: str) -> str:
+def sealed_key(url: str) -> tuple[str, ...]:
+    """The columns of the key of the model whose marker is at `url`."""
+    return _key(_read_sealed(url, "training.json"), url)
+
+
+def _read_sealed(url: str, name: str) -> str:
+    marker = Marker.parse(storage.open(url).read(url), url)
     for each in marker.files:
         if base_name(each.path) == name:
             path = file_url(url.rpartition("/")[0], each.path)

@@ -1,6 +1,7 @@
 """From settings to objects: the layout, limits and ports that the settings choose."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from pipeline import compute, settings, warehouse
 from pipeline.compute import Compute
@@ -65,6 +66,12 @@ def open_delivery() -> Compute:
 
 def open_warehouse() -> Warehouse:
     return warehouse.open(settings.pipeline().warehouse, settings.tables())
+
+
+@cache
+def preload() -> None:
+    """Load the warehouse's libraries, before Luigi forks its workers: once for all of them."""
+    open_warehouse()
 
 
 def _open_here(perform: Perform) -> Compute:

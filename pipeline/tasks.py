@@ -38,6 +38,7 @@ from pipeline.opening import (
     open_compute,
     open_delivery,
     open_extraction,
+    preload,
 )
 from pipeline.records import Marker, RunRequest, Source
 from pipeline.reporting import Reporter
@@ -81,6 +82,12 @@ class RunTask(luigi.Task):
 
     def output(self) -> list[RunTarget]:
         return [RunTarget(current_layout().run(self.runs_family, date)) for date in self.dates]
+
+    def complete(self) -> bool:
+        done: bool = super().complete()  # type: ignore[no-untyped-call]
+        if not done:
+            preload()
+        return done
 
     def run(self) -> None:
         waiter = Waiter(

@@ -1,17 +1,20 @@
 """The verbs of `python -m pipeline`. They print what a person asked for."""
 
 import datetime
+from collections.abc import Iterator
 
 import duckdb
 
 from pipeline import jobs, opening, storage
 from pipeline.errors import CancelError, ObjectMissingError
-from pipeline.layout import Run, file_url
+from pipeline.layout import Run, base_name, file_url
+from pipeline.model_package import sealed_key
 from pipeline.records import Marker
 
 # Tasks whose runs are made by jobs that can be ended.
 FAMILIES = {"TrainModel": "training", "ApplyModel": "application"}
 _HEAD_ROWS = 5
+_CONSTANTS = ["date", "model_date", "run_id", "scored_at"]
 
 
 def cancel(task: str, date: datetime.date) -> None:
@@ -20,7 +23,7 @@ def cancel(task: str, date: datetime.date) -> None:
     job = jobs.cancel(layout, layout.run(FAMILIES[task], date), opening.open_compute())
     if job is None:
         raise CancelError(f"No job works on {task} of {date}. There is nothing to cancel.")
-    print(f"{job} is cancelled. {task} of {date} can be run again.")  # noqa: T201
+    print(f"{job} is cancelled. {task} of {date} can be run again.")
 
 
 def show(date: datetime.date) -> None:
@@ -32,27 +35,26 @@ def show(date: datetime.date) -> None:
     load = _read(layout.run(opening.current_load_family(), date), "LoadToBigQuery")
     application = _follow(load, "predictions")
     model = _follow(application, "model")
-    model_folder = _folder(application.made_from["model"].marker)
-    head = opening.open_warehouse().read(layout.table, date, rows=_HEAD_ROWS)
-    lines = [
-        f"{layout.table}, date = {date}: {load.rows:,} rows, by the model of {model.date}",
-        "",
-        str(duckdb.from_arrow(head)),
-        "",
-    ]
-    places = {
-        each.path.rpartition("/")[2]: file_url(model_folder, each.path) for each in model.files
-    }
-    for label, name in (("model", "model.joblib"), ("metrics", "metrics.json")):
-        if name in places:
-            lines.append(f"{label:<8} {places[name]}")
+    model_url = application.made_from["model"].marker
+    print(f"{layout.table}, date = {date}: {load.rows:,} rows, by the model of {model.date}")
+    print(_head(layout.table, date, sealed_key(model_url)))
+    for label, path in _places(model, model_url):
+        print(f"{label:<8} {path}")
     for label, marker in (("training", model), ("applying", application)):
-        lines.append(f"{label:<8} {layout.job(marker.job).log}")
-    print("\n".join(lines))  # noqa: T201
+        print(f"{label:<8} {layout.job(marker.job).log}")
 
 
-def _folder(marker_url: str) -> str:
-    return marker_url.rpartition("/")[0]
+def _head(table: str, date: datetime.date, key: tuple[str, ...]) -> str:
+    """The first rows by key, without the columns that are the same in every row."""
+    head = opening.open_warehouse().read(table, date, order=key, rows=_HEAD_ROWS)
+    return str(duckdb.from_arrow(head.drop_columns(_CONSTANTS)))
+
+
+def _places(model: Marker, url: str) -> Iterator[tuple[str, str]]:
+    names = {"model.joblib": "model", "metrics.json": "metrics"}
+    for each in model.files:
+        if base_name(each.path) in names:
+            yield names[base_name(each.path)], file_url(url.rpartition("/")[0], each.path)
 
 
 def _follow(marker: Marker, name: str) -> Marker:

@@ -1,0 +1,116 @@
+"""How good predictions are, on rows that the model was not fitted on.
+
+| kind | metrics | reads |
+|---|---|---|
+| binary | roc_auc, average_precision, log_loss, brier | `score`: chance that the label is true |
+| multiclass | accuracy; precision_, recall_, f1_ of each class | `score`: the class |
+| | log_loss, when there are chances of all classes | `probability_<class>`: its chance |
+| regression | rmse, mae, r2 | `score`: the value |
+| none | none | |
+
+Log loss, Brier, RMSE and MAE are better when lower: they belong under `ceilings`, the rest under
+`floors`.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from sklearn import metrics as sk
+
+from prediction.core.errors import DataError, ModelError, QualityError
+
+
+def measure(kind: str, label: pd.Series, predicted: pd.DataFrame, score: str) -> dict[str, float]:
+    """Compare `label` (n_rows) with `predicted` (n_rows, n_columns), in the same order.
+
+    Raises `ModelError` when there is no column `score`, or it cannot be what it should be, and
+    `DataError` when the rows held out cannot tell.
+    """
+    if score not in predicted.columns:
+        raise ModelError(
+            f"predict returned no column {score!r}, which the metrics of kind {kind} read. Return "
+            "it, or name another under `score`."
+        )
+    if predicted[score].isna().any():
+        raise ModelError(f"predict returned nulls in column {score!r}, so no metric is possible.")
+    if kind == "binary":
+        return _binary(label, predicted[score])
+    if kind == "multiclass":
+        return _multiclass(label, predicted, score)
+    return _regression(label, predicted[score])
+
+
+def check(
+    metrics: Mapping[str, float], floors: Mapping[str, float], ceilings: Mapping[str, float]
+) -> None:
+    """Raise `QualityError` when a metric is below its floor or above its ceiling, or is NaN."""
+    for name in [*floors, *ceilings]:
+        if name not in metrics:
+            raise QualityError(
+                f"there is no metric {name!r} to compare with its limit. There are: "
+                f"{', '.join(metrics)}. Correct `floors` or `ceilings`."
+            )
+    below = [
+        (name, "below its floor", limit)
+        for name, limit in floors.items()
+        if not metrics[name] >= limit
+    ]
+    above = [
+        (name, "above its ceiling", limit)
+        for name, limit in ceilings.items()
+        if not metrics[name] <= limit
+    ]
+    if wrong := [
+        f"{name} is {metrics[name]:.6g}, {how} {limit:.6g}" for name, how, limit in below + above
+    ]:
+        raise QualityError(
+            f"{'; '.join(wrong)}. Nothing was saved. Look at the data and the model, or move "
+            "the limit."
+        )
+
+
+def _binary(label: pd.Series, score: pd.Series) -> dict[str, float]:
+    truth = label.to_numpy().astype(bool)
+    chance = score.to_numpy(dtype=float)
+    if truth.all() or not truth.any():
+        raise DataError(f"the rows held out have one class of {label.name!r}. Raise `holdout`.")
+    if chance.min() < 0 or chance.max() > 1:
+        raise ModelError(f"predict returned {score.name!r} outside 0..1. Return a chance.")
+    return {
+        "roc_auc": float(sk.roc_auc_score(truth, chance)),
+        "average_precision": float(sk.average_precision_score(truth, chance)),
+        "log_loss": float(sk.log_loss(truth, chance)),
+        "brier": float(sk.brier_score_loss(truth, chance)),
+    }
+
+
+def _multiclass(label: pd.Series, predicted: pd.DataFrame, score: str) -> dict[str, float]:
+    truth, guess = label.to_numpy(), predicted[score].to_numpy()
+    classes = sorted(label.unique())
+    per_class = sk.precision_recall_fscore_support(truth, guess, labels=classes, zero_division=0)
+    found = {"accuracy": float(np.mean(truth == guess))}
+    for name, values in zip(("precision", "recall", "f1"), per_class, strict=False):
+        found |= {f"{name}_{one}": float(value) for one, value in zip(classes, values, strict=True)}
+    chances = [name for name in predicted.columns if str(name).startswith("probability_")]
+    if chances and {f"probability_{one}" for one in classes} <= set(chances):
+        found["log_loss"] = _log_loss(label, predicted[chances])
+    return found
+
+
+def _log_loss(label: pd.Series, chances: pd.DataFrame) -> float:
+    """Mean surprise at the true class, with chances scaled to a sum of 1."""
+    scaled = chances.to_numpy(dtype=float)
+    scaled = scaled / scaled.sum(axis=1, keepdims=True)
+    columns = [chances.columns.get_loc(f"probability_{one}") for one in label]
+    true = scaled[np.arange(len(label)), columns]
+    return float(-np.log(np.clip(true, np.finfo(float).eps, 1)).mean())
+
+
+def _regression(label: pd.Series, score: pd.Series) -> dict[str, float]:
+    truth, value = label.to_numpy(dtype=float), score.to_numpy(dtype=float)
+    return {
+        "rmse": float(sk.root_mean_squared_error(truth, value)),
+        "mae": float(sk.mean_absolute_error(truth, value)),
+        "r2": float(sk.r2_score(truth, value)) if len(truth) > 1 else float("nan"),
+    }

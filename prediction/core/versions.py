@@ -1,0 +1,52 @@
+"""Which libraries a model was made with, and whether these are here."""
+
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from prediction.core.errors import SealError
+
+PYTHON = platform.python_version()
+
+
+def imported() -> dict[str, str]:
+    """Name and version of each distribution that this process has imported something of.
+
+    Our own is left out: the code is the user's, and told by its commit.
+    """
+    providers = _providers()
+    tops = {name.partition(".")[0] for name in list(sys.modules) if not name.startswith("_")}
+    ours = set(providers.get(__package__ or "", []))
+    found = {name for top in tops for name in providers.get(top, [])} - ours
+    return {name: metadata.version(name) for name in sorted(found, key=str.lower)}
+
+
+@cache
+def _providers() -> Mapping[str, list[str]]:
+    """Which distributions provide each top-level package. Reads the metadata of all of them."""
+    return metadata.packages_distributions()
+
+
+def check(folder: Path, python: str, libraries: Mapping[str, str]) -> None:
+    """Raise `SealError` when Python's x.y or the version of a library is not what it was."""
+    other = list(_differences(python, libraries))
+    if other:
+        raise SealError(
+            f"the model in {folder} was made with {', '.join(other)}. Install the versions that "
+            f"{folder / 'model.json'} names, or train the model anew."
+        )
+
+
+def _differences(python: str, libraries: Mapping[str, str]) -> Iterator[str]:
+    if python.split(".")[:2] != PYTHON.split(".")[:2]:
+        yield f"Python {python} (here: {PYTHON})"
+    for name, version in libraries.items():
+        try:
+            here = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            here = "not installed"
+        if here != version:
+            yield f"{name} {version} (here: {here})"
