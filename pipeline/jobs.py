@@ -265,18 +265,17 @@ class Waiter:
         self._report(Progress(watch.job.name, dates, share, message, watch.job.log))
 
     def _settle(self, watch: Watch) -> None:
-        self.watches.remove(watch)
-        for run in watch.refused - watch.marked:
-            self._problems[run] = self._explain(watch, run, run.failure(watch.job.name))
-        if self._is_ours(watch.request) and len(watch.runs) == len(watch.request.runs):
+        self._close(watch)
+        if len(watch.runs) == len(watch.request.runs):
             self._delete(watch)
 
     def _fail(self, watch: Watch) -> None:
         """Try again what a failed job left, as long as its kind of failure has a budget."""
         self._delete(watch)
+        # What it finished in its last moment counts.
         self._note_ended_runs(watch)
         left = watch.open_runs
-        self._settle(watch)
+        self._close(watch)
         failure = _read_failure(watch.job.failure)
         again = {run: watch.runs[run] + 1 for run in left if self._may_retry(run, failure.kind)}
         for run in left:
@@ -286,19 +285,24 @@ class Waiter:
             logger.warning("%s: %s, trying again", _dates(again), failure.reason)
             self._start(watch.request.action, again)
 
+    def _close(self, watch: Watch) -> None:
+        self.watches.remove(watch)
+        for run in watch.refused - watch.marked:
+            self._problems[run] = self._explain(watch, run, run.failure(watch.job.name))
+
     def _may_retry(self, run: Run, kind: FailureKind) -> bool:
         budget = kind.budget
         self._spent[run, budget] += 1
         return budget is not Budget.NONE and self._spent[run, budget] <= self.budgets[budget]
 
     def _give_up(self, watch: Watch, kind: FailureKind) -> None:
-        """Write why before the machine goes, so that nobody can find it gone without a reason."""
+        """Write why before the machine goes, so that nobody finds it gone without a reason."""
         reason = _REASONS[kind].format(machine=watch.request.machine)
         console = (
             self.compute.console(watch.request.machine) if self._is_ours(watch.request) else ""
         )
         write_failure(watch.job, Failure(kind, "waiter", reason, detail=console))
-        self._delete(watch)
+        self._fail(watch)
 
     def _delete(self, watch: Watch) -> None:
         if not self._is_ours(watch.request):
