@@ -6,6 +6,7 @@ SHELL := /bin/bash
 DATE ?= 1998-04-01
 BIN := .venv/bin
 TESTS ?=
+PARALLEL := --numprocesses auto --dist worksteal
 
 # The first Python on the path that the project supports; PYTHON=... chooses another.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -24,11 +25,11 @@ demo: .venv/installed ## Run the whole chain for DATE (1998-04-01) on this machi
 
 .PHONY: test
 test: .venv/installed ## Run every test
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
 .PHONY: test-fast
 test-fast: .venv/installed ## Run the tests that start few processes, in under a minute
-	@$(BIN)/python -m pytest -m "not slow" $(TESTS)
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(TESTS)
 
 .PHONY: lint
 lint: .venv/installed ## Check style, types and shell scripts

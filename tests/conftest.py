@@ -36,6 +36,13 @@ autoload_range = true
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What types a user's commands is slow: each starts several processes."""
+    for item in items:
+        if HERE / "acceptance" in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
 @dataclass
 class Ended:
     """What a command left: its exit status, and all that it printed."""

@@ -18,6 +18,8 @@ TRANSACTIONS = ROOT / "data" / "transactions.csv.gz"
 DATE = "1998-04-01"
 HORIZON_DAYS = 91
 
+pytestmark = pytest.mark.slow
+
 
 def load(folder: Path, transactions: Path) -> Path:
     """Run the chain for DATE on a file of transactions, trained on that day, in `folder`."""

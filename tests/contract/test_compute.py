@@ -88,6 +88,7 @@ def test_a_job_that_is_launched_by_many_at_once_starts_once(side, slow):
         thread.start()
     for thread in threads:
         thread.join()
+    wait_until(lambda: containers(job))
     assert len(containers(job)) == 1
     slow.touch()
     wait_until(lambda: side.compute.look(machine).state is State.GONE)
@@ -121,6 +122,7 @@ def test_deleting_what_is_gone_is_a_no_op(side):
 def test_a_frozen_machine_can_be_deleted(side, slow):
     job, machine = side.job()
     side.compute.launch(machine, job)
+    wait_until(lambda: containers(job))
     [pid] = containers(job)
     os.kill(pid, signal.SIGSTOP)
     side.compute.delete(machine)
