@@ -18,7 +18,8 @@ from pipeline.errors import ComputeError, JobFailedError, ObjectExistsError
 from pipeline.layout import Job, Layout, Run, base_name
 from pipeline.records import Budget, Failure, FailureKind, Heartbeat, Request, RunRequest
 
-logger = logging.getLogger("pipeline")
+# A child of Luigi's logger: one level and one format for all that a command says.
+logger = logging.getLogger("luigi-interface.pipeline")
 
 
 @dataclass(frozen=True)

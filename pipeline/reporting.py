@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from pipeline.jobs import Progress
 
-logger = logging.getLogger("pipeline")
+# A child of Luigi's logger: one level and one format for all that a command says.
+logger = logging.getLogger("luigi-interface.pipeline")
 
 _QUIET_SECONDS = 10.0
 
