@@ -224,7 +224,8 @@ class Waiter:
         pulse = (versions.get("started.json"), versions.get("heartbeat.json"))
         if pulse != watch.pulse:
             watch.pulse, watch.pulse_since = pulse, now
-            self._tell(watch, beating="heartbeat.json" in versions)
+            if watch.open_runs:
+                self._tell(watch, beating="heartbeat.json" in versions)
         if "started.json" in versions and not watch.started:
             watch.started, watch.state_since = True, now
         return decision.Seen(
@@ -249,7 +250,8 @@ class Waiter:
         for run in watch.open_runs:
             if store.exists(run.marker):
                 watch.marked.add(run)
-                logger.info("%s is done", run)
+                if len(watch.runs) > 1:
+                    logger.info("%s is done", run)
             elif store.exists(run.failure(watch.job.name)):
                 watch.refused.add(run)
 
