@@ -8,6 +8,7 @@ it failed (see docs/protocol.md). The model runs in a process of its own that ca
 
 import argparse
 import contextlib
+import importlib.metadata
 import logging
 import platform
 import shutil
@@ -198,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     job = Job(base_name(options.job), options.job)
     request = Request.parse(storage.open(job.request).read(job.request), job.request)
-    started = Started(platform.node(), now(), {"python": platform.python_version()})
+    started = Started(platform.node(), now(), _libraries())
     try:
         storage.open(job.started).write(job.started, started.dump(), create_only=True)
     except ObjectExistsError:
@@ -234,6 +235,12 @@ def _carry_out(job_run: JobRun) -> int:
         job_run.fail(Failure(FailureKind.KILLED, "container", f"{type(error).__name__}: {error}"))
         return 1
     return status
+
+
+def _libraries() -> dict[str, str]:
+    """Versions of Python and of every distribution that is installed here."""
+    versions = {each.name: each.version for each in importlib.metadata.distributions()}
+    return {"python": platform.python_version(), **dict(sorted(versions.items()))}
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

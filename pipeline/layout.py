@@ -43,7 +43,10 @@ class Run:
         return f"{self.folder}/{job}/failure.json"
 
     def __str__(self) -> str:
-        return f"{self.family} of {self.date}"
+        """As a person says it: training of 1998-04-01, data for training of, load of."""
+        kind, _, rest = self.family.partition("/")
+        names = {"data": f"data for {rest}", "load": "load"}
+        return f"{names.get(kind, kind)} of {self.date}"
 
 
 @dataclass(frozen=True)

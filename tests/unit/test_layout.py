@@ -16,6 +16,16 @@ def test_a_run_lies_under_name_version_family_and_date():
     assert run.failure("j") == "/storage/churn/v2/data/training/date=2024-03-01/j/failure.json"
 
 
+def test_a_run_is_called_what_a_person_calls_it():
+    families = ("training", "data/application", "load/0123456789ab")
+    names = [str(LAYOUT.run(family, DATE)) for family in families]
+    assert names == [
+        "training of 2024-03-01",
+        "data for application of 2024-03-01",
+        "load of 2024-03-01",
+    ]
+
+
 def test_a_final_slash_of_the_storage_changes_nothing():
     assert Layout("gs://bucket/a/", "churn", 2).root == "gs://bucket/a/churn/v2"
 
