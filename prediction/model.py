@@ -1,4 +1,4 @@
-"""The model: replace it with your own. Only `fit` and `predict` are needed (docs/model.md)."""
+"""The model: replace it with your own. Only `fit` and `predict` are needed (docs/bring-your-own.md)."""
 
 from typing import Any, Self
 

@@ -30,7 +30,7 @@ def cores() -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """What `--action training` needs; docs/configs.md tells each key.
+    """What `--action training` needs; docs/bring-your-own.md tells each key.
 
     `data_path` are files or one folder, `model_path` is the folder in which `model.joblib`,
     `model.json` and `metrics.json` are made.
