@@ -73,6 +73,10 @@ class JobRun:
                 self._apply_model(staged)
         return 1 if self._refusals else 0
 
+    def is_settled(self) -> bool:
+        """Whether each run has its marker, its own failure, or another job that works on it."""
+        return not any(self._is_open(each) for each in self.request.runs)
+
     def fail(self, failure: Failure) -> None:
         """Tell why the whole job ends here. No-op when somebody told before."""
         logger.error("%s", failure.reason)
@@ -83,10 +87,11 @@ class JobRun:
     def _is_mine(self, request: RunRequest) -> bool:
         """Whether the run is not done yet and its newest claim names this job."""
         standing = claims.read_standing(self._run(request))
-        if not standing.done and standing.job == self.job.name:
-            return True
-        logger.info("%s of %s is not this job's to do", self.request.action, request.date)
-        return False
+        return not standing.done and standing.job == self.job.name
+
+    def _is_open(self, request: RunRequest) -> bool:
+        url = self._run(request).failure(self.job.name)
+        return self._is_mine(request) and not storage.open(url).exists(url)
 
     def _stage(self, requests: Sequence[RunRequest]) -> list[Staged]:
         stage = Stage(self._scratch, self.package, self.request.action)
@@ -220,21 +225,20 @@ def _carry_out(job_run: JobRun) -> int:
     )
     signal.signal(signal.SIGTERM, _stop)
     try:
-        status = job_run.carry_out()
-        # From here on there is nothing to lose.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        return job_run.carry_out()
     except TimeoutError:
         seconds = job_run.request.deadline_seconds
         reason = f"not finished within deadline_seconds = {seconds:g}"
         job_run.fail(Failure(FailureKind.DEADLINE, "container", reason))
         return 1
     except StoppedError:
-        job_run.fail(Failure(FailureKind.KILLED, "container", "it was told to end (SIGTERM)"))
+        # Whoever sees the last marker deletes the machine, perhaps before we are through.
+        if not job_run.is_settled():
+            job_run.fail(Failure(FailureKind.KILLED, "container", "it was told to end (SIGTERM)"))
         return 128 + signal.SIGTERM
     except (PipelineError, OSError, subprocess.SubprocessError) as error:
         job_run.fail(Failure(FailureKind.KILLED, "container", f"{type(error).__name__}: {error}"))
         return 1
-    return status
 
 
 def _libraries() -> dict[str, str]:

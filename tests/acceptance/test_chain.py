@@ -29,6 +29,7 @@ def test_one_command_trains_applies_and_loads(project):
 def test_a_rerun_starts_nothing(project):
     project.luigi(*LOAD)
     before, rows = project.job_names(), project.table()
+    assert not list(project.root.glob("jobs/*/failure.json"))
     ended = project.luigi(*LOAD)
     assert ended.status == 0
     assert "Did not run any tasks" in ended.output
