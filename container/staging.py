@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,10 +26,11 @@ class Staged:
 
 
 class Fetched(NamedTuple):
-    """A finished run whose files were brought to `folder`."""
+    """A finished run whose files were brought to `folder`; `paths` are in the marker's order."""
 
     folder: Path
     marker: Marker
+    paths: Sequence[Path]
 
 
 class Stage:
@@ -64,7 +65,7 @@ class Stage:
         content = {**_read_config(config), **self._paths(fetched, results)}
         if request.constants:
             content["constants"] = {**content.get("constants", {}), **request.constants}
-        resolved = folder / "config.json"
+        resolved = folder / f"{self.action}.json"
         resolved.write_text(json.dumps(content, indent=2))
         if "model" not in fetched:
             self._seal(fetched, results)
@@ -75,38 +76,43 @@ class Stage:
 
     def _paths(self, fetched: Mapping[str, Fetched], results: Path) -> dict[str, object]:
         """Where the model finds its data, and where it puts what it makes."""
-        folder, marker = fetched["data"]
-        names = [base_name(each.path) for each in marker.files]
-        data = [str(folder / name) for name in names if name.endswith(DATA_SUFFIXES)]
+        data = fetched["data"]
+        paths = [str(path) for path in data.paths if path.name.endswith(DATA_SUFFIXES)]
         if "model" in fetched:
             model = str(fetched["model"].folder)
-            return {"data_path": data, "model_path": model, "output_path": str(results / _OUTPUT)}
-        window = marker.about.get("training_window")
+            return {"data_path": paths, "model_path": model, "output_path": str(results / _OUTPUT)}
+        window = data.marker.about.get("training_window")
         return {
-            "data_path": data,
+            "data_path": paths,
             "model_path": str(results),
             **({"training_window": window} if window else {}),
         }
 
     def _seal(self, fetched: Mapping[str, Fetched], results: Path) -> None:
-        """Put the configs and queries that were in force beside the model."""
-        folder, marker = fetched["data"]
-        queries = [folder / base_name(each.path) for each in marker.files]
+        """Put the configs and queries that were in force beside the model.
+
+        Data that are files have no queries; then those that application may need are the package's.
+        """
+        queries = [path for path in fetched["data"].paths if path.suffix == ".sql"]
         configs = sorted((self.package / "configs").glob("*.json"))
-        for path in configs + [each for each in queries if each.suffix == ".sql"]:
+        for path in configs:
+            _read_config(path)
+        for path in configs + (queries or sorted((self.package / "queries").glob("*.sql"))):
             shutil.copyfile(path, results / path.name)
 
     def _fetch(self, name: str, source: Source) -> Fetched:
         if source.marker not in self._inputs:
             folder = self.scratch / f"{name}-{len(self._inputs)}"
             folder.mkdir()
-            self._inputs[source.marker] = Fetched(folder, fetch(source, folder))
+            self._inputs[source.marker] = fetch(source, folder)
         return self._inputs[source.marker]
 
 
-def fetch(source: Source, folder: Path) -> Marker:
+def fetch(source: Source, folder: Path) -> Fetched:
     """Bring the files of a finished run into `folder` and compare each with its checksum.
 
+    An attempt's own files lie in `folder` as they did when it made them, files from elsewhere
+    each in a numbered folder, as their names may be the same.
     Raises `ChecksumError` naming the file that is not the one that the marker lists.
     """
     store = storage.open(source.marker)
@@ -117,16 +123,20 @@ def fetch(source: Source, folder: Path) -> Marker:
         )
     marker = Marker.parse(content, source.marker)
     run_folder = source.marker.rpartition("/")[0]
-    for each in marker.files:
+    paths = []
+    for number, each in enumerate(marker.files):
         url = file_url(run_folder, each.path)
-        path = folder / base_name(each.path)
+        own = each.path.removeprefix(f"{marker.job}/")
+        path = folder / (own if own != each.path else f"{number}/{base_name(url)}")
+        path.parent.mkdir(parents=True, exist_ok=True)
         storage.open(url).download(url, path)
         if checksums.of_file(path) != each.checksum:
             raise ChecksumError(
                 f"{url} is not the file that {source.marker} lists (its checksum differs)."
                 " Make it again: delete the marker and run the task."
             )
-    return marker
+        paths.append(path)
+    return Fetched(folder, marker, paths)
 
 
 def upload(folder: Path, run_folder: str, attempt: str) -> list[File]:

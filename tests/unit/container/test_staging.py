@@ -1,0 +1,150 @@
+"""Inputs brought in and checked, results taken out."""
+
+import datetime
+import json
+from pathlib import Path
+
+import pytest
+
+from container.staging import Stage, code_version, fetch, upload
+from pipeline import checksums
+from pipeline.errors import ChecksumError, DataError
+from pipeline.records import File, Marker, RunRequest, Source
+
+DATE = datetime.date(2024, 3, 1)
+
+
+@pytest.fixture
+def package(tmp_path) -> Path:
+    package = tmp_path / "prediction"
+    (package / "configs").mkdir(parents=True)
+    (package / "queries").mkdir()
+    (package / "configs" / "training.json").write_text('{"key": "id", "data_path": "mine.csv"}')
+    (package / "configs" / "application.json").write_text('{"threads": 3}')
+    (package / "queries" / "features.sql").write_text("SELECT 1")
+    return package
+
+
+def finished(folder: Path, files: dict[str, str], job: str = "job-1", **about: object) -> Source:
+    """A run in `folder`, made by `job`, with `files` (paths from the run's folder -> content)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = []
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        listed.append(File(name, len(content), checksums.of_file(path)))
+    marker = Marker("training", DATE, job, 1, listed, {}, None, "then", "now", about).dump()
+    (folder / "_SUCCESS").write_bytes(marker)
+    return Source(str(folder / "_SUCCESS"), checksums.of_bytes(marker))
+
+
+def request(**inputs: Source) -> RunRequest:
+    return RunRequest(DATE, "/run", inputs, {})
+
+
+def test_an_attempts_files_lie_as_they_did_when_it_made_them(tmp_path):
+    source = finished(tmp_path / "run", {"job-1/model/a.bin": "a", "job-1/model.json": "{}"})
+    fetched = fetch(source, tmp_path / "here")
+    assert (tmp_path / "here" / "model" / "a.bin").read_text() == "a"
+    assert (tmp_path / "here" / "model.json").read_text() == "{}"
+    assert [path.name for path in fetched.paths] == ["a.bin", "model.json"]
+
+
+def test_files_from_elsewhere_may_have_the_same_name(tmp_path):
+    paths = [tmp_path / folder / "x.csv" for folder in "ab"]
+    source = finished(tmp_path / "run", {str(path): path.parent.name for path in paths})
+    fetched = fetch(source, tmp_path / "here")
+    assert [path.read_text() for path in fetched.paths] == ["a", "b"]
+
+
+def test_a_file_that_is_not_the_one_listed_is_refused(tmp_path):
+    source = finished(tmp_path / "run", {"job-1/model.joblib": "a"})
+    (tmp_path / "run" / "job-1" / "model.joblib").write_text("b")
+    with pytest.raises(ChecksumError, match=r"model\.joblib is not the file that .*_SUCCESS lists"):
+        fetch(source, tmp_path / "here")
+
+
+def test_a_marker_that_is_not_the_one_asked_for_is_refused(tmp_path):
+    source = finished(tmp_path / "run", {})
+    finished(tmp_path / "run", {"job-2/x": "another"})
+    with pytest.raises(ChecksumError, match="was replaced since this job was asked for"):
+        fetch(source, tmp_path / "here")
+
+
+def test_training_gets_its_data_and_leaves_configs_and_queries_beside_the_model(tmp_path, package):
+    data = finished(
+        tmp_path / "data",
+        {"job-1/part-0.parquet": "rows", "job-1/features.sql": "SELECT 2"},
+        training_window={"features_as_of": "2024-01-01"},
+    )
+    staged = Stage(tmp_path / "scratch", package, "training").prepare(request(data=data))
+    config = json.loads(staged.config.read_text())
+    assert [Path(path).read_text() for path in config["data_path"]] == ["rows"]
+    assert config["model_path"] == str(staged.results)
+    assert config["training_window"] == {"features_as_of": "2024-01-01"}
+    assert config["key"] == "id"
+    left = {path.name: path.read_text() for path in staged.results.iterdir()}
+    assert left["features.sql"] == "SELECT 2"
+    assert left["application.json"] == '{"threads": 3}'
+
+
+def test_a_model_of_files_keeps_the_queries_that_application_may_need(tmp_path, package):
+    (tmp_path / "mine.csv").write_text("id\n1\n")
+    data = finished(tmp_path / "data", {str(tmp_path / "mine.csv"): "id\n1\n"})
+    staged = Stage(tmp_path / "scratch", package, "training").prepare(request(data=data))
+    assert (staged.results / "features.sql").read_text() == "SELECT 1"
+
+
+def test_application_uses_the_config_sealed_with_the_model(tmp_path, package):
+    data = finished(tmp_path / "data", {"job-1/part-0.parquet": "rows"})
+    files = {"job-1/application.json": '{"threads": 5}', "job-1/model.joblib": ""}
+    model = finished(tmp_path / "model", files)
+    constants = {"run_id": "job-9"}
+    asked = RunRequest(DATE, "/run", {"data": data, "model": model}, constants)
+    staged = Stage(tmp_path / "scratch", package, "application").prepare(asked)
+    config = json.loads(staged.config.read_text())
+    assert config["threads"] == 5
+    assert config["constants"] == constants
+    assert Path(config["model_path"], "model.joblib").exists()
+    assert Path(config["output_path"]).parent == staged.results
+
+
+def test_a_shared_input_is_brought_once(tmp_path, package):
+    data = finished(tmp_path / "data", {"job-1/part-0.parquet": "rows"})
+    model = finished(tmp_path / "model", {"job-1/application.json": "{}"})
+    stage = Stage(tmp_path / "scratch", package, "application")
+    paths = set()
+    for day in (1, 2):
+        date = datetime.date(2024, 3, day)
+        asked = RunRequest(date, "/run", {"data": data, "model": model}, {})
+        paths.add(json.loads(stage.prepare(asked).config.read_text())["model_path"])
+    assert len(paths) == 1
+
+
+@pytest.mark.parametrize("name", ["training.json", "application.json"])
+@pytest.mark.parametrize(("text", "words"), [("{", "is not JSON"), ("[]", "is no JSON object")])
+def test_a_config_that_can_not_be_read_is_refused_at_training(tmp_path, package, name, text, words):
+    data = finished(tmp_path / "data", {"job-1/part-0.parquet": "rows"})
+    (package / "configs" / name).write_text(text)
+    with pytest.raises(DataError, match=f"{name} {words}"):
+        Stage(tmp_path / "scratch", package, "training").prepare(request(data=data))
+
+
+def test_results_are_listed_with_what_can_be_checked(tmp_path):
+    (tmp_path / "results" / "model").mkdir(parents=True)
+    (tmp_path / "results" / "model" / "a.bin").write_text("abc")
+    run = tmp_path / "run"
+    [file] = upload(tmp_path / "results", str(run), "job-1")
+    assert (file.path, file.size_bytes) == ("job-1/model/a.bin", 3)
+    assert file.checksum == checksums.of_file(run / "job-1" / "model" / "a.bin")
+
+
+def test_the_codes_version_changes_with_code_and_queries_but_not_with_tests_or_data(package):
+    before = code_version(package)
+    for folder in ("tests", "data"):
+        (package / folder).mkdir()
+        (package / folder / "x.py").write_text("x")
+    assert code_version(package) == before
+    (package / "queries" / "features.sql").write_text("SELECT 3")
+    assert code_version(package) != before
