@@ -1,13 +1,12 @@
 """The verbs of `python -m pipeline`. They print what a person asked for."""
 
 import datetime
-from collections.abc import Iterator
 
 import duckdb
 
 from pipeline import jobs, opening, storage
 from pipeline.errors import CancelError, ObjectMissingError
-from pipeline.layout import Run, base_name, file_url
+from pipeline.layout import Run
 from pipeline.model_package import sealed_key
 from pipeline.records import Marker
 
@@ -38,7 +37,7 @@ def show(date: datetime.date) -> None:
     model_url = application.made_from["model"].marker
     print(f"{layout.table}, date = {date}: {load.rows:,} rows, by the model of {model.date}")
     print(_head(layout.table, date, sealed_key(model_url)))
-    for label, path in _places(model, model_url):
+    for label, path in _places(model, model_url).items():
         print(f"{label:<8} {path}")
     for label, marker in (("training", model), ("applying", application)):
         print(f"{label:<8} {layout.job(marker.job).log}")
@@ -50,11 +49,12 @@ def _head(table: str, date: datetime.date, key: tuple[str, ...]) -> str:
     return str(duckdb.from_arrow(head.drop_columns(_CONSTANTS)))
 
 
-def _places(model: Marker, url: str) -> Iterator[tuple[str, str]]:
-    names = {"model.joblib": "model", "metrics.json": "metrics"}
-    for each in model.files:
-        if base_name(each.path) in names:
-            yield names[base_name(each.path)], file_url(url.rpartition("/")[0], each.path)
+def _places(model: Marker, url: str) -> dict[str, str]:
+    """Where the model lies, a file or a folder of its own making, and its metrics."""
+    folder = f"{url.rpartition('/')[0]}/{model.job}"
+    names = {each.path.removeprefix(f"{model.job}/").partition("/")[0] for each in model.files}
+    labels = {"model.joblib": "model", "model": "model", "metrics.json": "metrics"}
+    return {label: f"{folder}/{name}" for name, label in labels.items() if name in names}
 
 
 def _follow(marker: Marker, name: str) -> Marker:

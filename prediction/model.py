@@ -1,4 +1,7 @@
-"""The model: replace it with your own. Only `fit` and `predict` are needed (docs/bring-your-own.md)."""
+"""The model. Replace it with your own: only `fit` and `predict` are needed.
+
+See docs/bring-your-own.md.
+"""
 
 from typing import Any, Self
 

@@ -29,5 +29,9 @@ class QualityError(PredictionError):
     """A model is worse than its config allows."""
 
 
+class WriteError(PredictionError, OSError):
+    """A file of the results cannot be written."""
+
+
 class SealError(PredictionError):
     """A saved model is not what was saved, or was saved by something else."""

@@ -1,13 +1,25 @@
-"""Predictions into a file, which appears whole or not at all."""
+"""Results into files: predictions, which appear whole or not at all, and the disk's refusals."""
 
+import errno
+import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
+
+from prediction.core.errors import WriteError
+
+_REMEDIES = {
+    errno.ENOSPC: "Free some space on the disk",
+    errno.EDQUOT: "Free some space on the disk",
+    errno.EACCES: "Give this user the permission",
+    errno.EPERM: "Give this user the permission",
+    errno.EROFS: "Mount the disk for writing",
+}
 
 
 class Writer(Protocol):
@@ -18,19 +30,52 @@ class Writer(Protocol):
 
 
 @contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turn what the system says when `path` cannot be written into a `WriteError`."""
+    try:
+        yield
+    except OSError as error:
+        # The system's own words: a library wraps them in many.
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        remedy = _REMEDIES.get(error.errno or 0, "Look at the disk")
+        raise WriteError(f"{path} cannot be written: {reason}. {remedy}.") from error
+
+
+@contextmanager
 def writing(path: Path, schema: pa.Schema) -> Iterator[Writer]:
     """Open a file that takes the name `path` at the end, if all went well.
 
     The suffix chooses: Parquet (compressed by Zstandard), or CSV, perhaps compressed by gzip.
+    Raises `WriteError` when the disk refuses.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.tmp")
-    try:
-        with ExitStack() as stack:
-            yield _open(draft, path.name, schema, stack)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        with naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.callback(draft.unlink, missing_ok=True)
+            file = ExitStack()
+            writer = _open(draft, path.name, schema, file)
+        try:
+            yield _Naming(writer, path)
+        except BaseException:
+            # The reason is known; that the broken file cannot be ended well is none.
+            with suppress(OSError, pa.ArrowException):
+                file.close()
+            raise
+        with naming(path):
+            file.close()
+            draft.replace(path)
+
+
+class _Naming:
+    """A writer whose refusals name the file."""
+
+    def __init__(self, writer: Writer, path: Path) -> None:
+        self._writer, self._path = writer, path
+
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        with naming(self._path):
+            self._writer.write_batch(batch)
 
 
 def _open(draft: Path, name: str, schema: pa.Schema, stack: ExitStack) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-import luigi
 import pytest
 from luigi.configuration import get_config
 
@@ -397,22 +396,3 @@ def test_the_reference_lists_every_setting_with_its_default(configure, section):
 def test_the_reference_tells_the_exit_statuses_that_are_set():
     said = dict(re.findall(r"^\| (\d+) \| `(\w+)` \|", DOCUMENT.read_text(), re.MULTILINE))
     assert {key: status for status, key in said.items()} == DEFAULTS["retcode"]
-
-
-def test_the_file_that_is_shipped_passes_and_spells_out_every_setting(configure, tmp_path):
-    configure((ROOT / "luigi.cfg").read_text())
-    settings.check()
-    config = get_config()
-    for section in OURS:
-        assert set(config[section.__name__]) == {key for key, _ in section.get_params()}
-    assert settings.tables() == {"transactions": str(tmp_path / "data/transactions.csv.gz")}
-
-
-def test_the_file_that_is_shipped_closes_luigis_traps(configure):
-    configure((ROOT / "luigi.cfg").read_text())
-    config = get_config()
-    for section, values in DEFAULTS.items():
-        for key, value in values.items():
-            assert config.get(section, key) == value
-    assert config.getboolean("core", "autoload_range")
-    assert luigi.interface.core().local_scheduler
