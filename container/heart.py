@@ -37,6 +37,7 @@ class Heart:
         self._count = 0
         self._logged_bytes = 0
         self._lock = threading.Lock()
+        self._log_lock = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat_until_ended, daemon=True)
 
@@ -69,16 +70,18 @@ class Heart:
 
     def write_log(self) -> None:
         """Copy the last part of the log to the job's folder, if it has grown."""
-        size = self._log.stat().st_size if self._log.exists() else 0
-        if size != self._logged_bytes:
-            storage.open(self._job.log).write(self._job.log, self.tail().encode())
-            self._logged_bytes = size
+        # One at a time: a beat must not put an older log over a newer one.
+        with self._log_lock:
+            size = self._log.stat().st_size if self._log.exists() else 0
+            if size != self._logged_bytes:
+                storage.open(self._job.log).write(self._job.log, self.tail().encode())
+                self._logged_bytes = size
 
     def _beat_until_ended(self) -> None:
         while True:
             try:
                 self._beat()
-            except PipelineError as error:
+            except (PipelineError, OSError) as error:
                 logger.warning("No sign of life could be left: %s", error)
             if self._ended.wait(self._seconds):
                 return

@@ -36,8 +36,8 @@ _DETAIL_LINES = 40
 _POLL_SECONDS = 0.1
 
 
-class StoppedError(Exception):
-    """This process was told to end."""
+class StoppedError(BaseException):
+    """This process was told to end. Like Ctrl-C it passes through all that catches errors."""
 
 
 class JobRun:
@@ -80,7 +80,9 @@ class JobRun:
     def fail(self, failure: Failure) -> None:
         """Tell why the whole job ends here. No-op when somebody told before."""
         logger.error("%s", failure.reason)
-        self.heart.write_log()
+        # Where there is no room for the log there may be some for the reason.
+        with contextlib.suppress(PipelineError):
+            self.heart.write_log()
         with contextlib.suppress(ObjectExistsError):
             storage.open(self.job.failure).write(self.job.failure, failure.dump(), create_only=True)
 
@@ -130,7 +132,7 @@ class JobRun:
             rows = line.get("rows")
             self._take_in(each, rows if isinstance(rows, int) else None)
         elif line.get("status") == "failed":
-            reason, detail = str(line.get("reason")), str(line.get("traceback") or "")
+            reason, detail = each.trace(str(line.get("reason"))), str(line.get("traceback") or "")
             failure = Failure(FailureKind.MODEL_ERROR, "container", reason, detail)
             self._refuse(each.request, failure)
         else:
@@ -220,12 +222,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _carry_out(job_run: JobRun) -> int:
     """Carry a job out, and whatever happens, leave a word why it ended."""
-    logging.basicConfig(
-        filename=job_run.log, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s"
-    )
     signal.signal(signal.SIGTERM, _stop)
     try:
-        return job_run.carry_out()
+        try:
+            _log_to(job_run.log)
+            return job_run.carry_out()
+        finally:
+            # All that is left to do is to say why it ends.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except TimeoutError:
         seconds = job_run.request.deadline_seconds
         reason = f"not finished within deadline_seconds = {seconds:g}"
@@ -237,8 +241,18 @@ def _carry_out(job_run: JobRun) -> int:
             job_run.fail(Failure(FailureKind.KILLED, "container", "it was told to end (SIGTERM)"))
         return 128 + signal.SIGTERM
     except (PipelineError, OSError, subprocess.SubprocessError) as error:
-        job_run.fail(Failure(FailureKind.KILLED, "container", f"{type(error).__name__}: {error}"))
+        job_run.fail(Failure(FailureKind.KILLED, "container", _name(error)))
         return 1
+
+
+def _name(error: Exception) -> str:
+    """What happened; errors that are not ours do not always say it without their kind."""
+    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
+
+
+def _log_to(path: Path) -> None:
+    form = "%(asctime)s %(name)s: %(message)s"
+    logging.basicConfig(filename=path, level=logging.INFO, format=form)
 
 
 def _libraries() -> dict[str, str]:
@@ -248,6 +262,8 @@ def _libraries() -> dict[str, str]:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    # Once: what stops the model and tells of it must not be stopped in turn.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise StoppedError
 
 

@@ -18,19 +18,38 @@ _OUTPUT = "part-0.parquet"
 
 @dataclass(frozen=True)
 class Staged:
-    """A run that is ready for the model: its resolved config, and the folder it writes into."""
+    """A run that is ready for the model: its resolved config, and the folder it writes into.
+
+    `origins` are files and folders of this machine, and what each is a copy of.
+    """
 
     request: RunRequest
     config: Path
     results: Path
+    origins: Mapping[str, str]
+
+    def trace(self, words: str) -> str:
+        """What the model says, with each file named as the one that a person can correct."""
+        return _trace(words, self.origins)
 
 
 class Fetched(NamedTuple):
-    """A finished run whose files were brought to `folder`; `paths` are in the marker's order."""
+    """A finished run whose files were brought to `folder`; `paths` are in the marker's order.
+
+    `source` is the URL of the folder that its own files come from.
+    """
 
     folder: Path
     marker: Marker
     paths: Sequence[Path]
+    source: str
+
+    def origins(self) -> dict[str, str]:
+        """What each of `paths`, and at last the folder, is a copy of."""
+        run_folder = self.source.rpartition("/")[0]
+        urls = [file_url(run_folder, each.path) for each in self.marker.files]
+        paths = [str(path) for path in self.paths]
+        return {**dict(zip(paths, urls, strict=True)), str(self.folder): self.source}
 
 
 class Stage:
@@ -61,15 +80,17 @@ class Stage:
         results = folder / "results"
         results.mkdir(parents=True)
         fetched = {name: self._fetch(name, each) for name, each in request.inputs.items()}
+        origins = {copy: url for each in fetched.values() for copy, url in each.origins().items()}
         config = self._configs(fetched) / f"{self.action}.json"
-        content = {**_read_config(config), **self._paths(fetched, results)}
+        name = _trace(str(config), origins)
+        content = {**_read_config(config, name), **self._paths(fetched, results)}
         if request.constants:
             content["constants"] = {**content.get("constants", {}), **request.constants}
         resolved = folder / f"{self.action}.json"
         resolved.write_text(json.dumps(content, indent=2))
         if "model" not in fetched:
             self._seal(fetched, results)
-        return Staged(request, resolved, results)
+        return Staged(request, resolved, results, {str(resolved): name, **origins})
 
     def _configs(self, fetched: Mapping[str, Fetched]) -> Path:
         return fetched["model"].folder if "model" in fetched else self.package / "configs"
@@ -96,7 +117,7 @@ class Stage:
         queries = [path for path in fetched["data"].paths if path.suffix == ".sql"]
         configs = sorted((self.package / "configs").glob("*.json"))
         for path in configs:
-            _read_config(path)
+            _read_config(path, str(path))
         for path in configs + (queries or sorted((self.package / "queries").glob("*.sql"))):
             shutil.copyfile(path, results / path.name)
 
@@ -136,7 +157,7 @@ def fetch(source: Source, folder: Path) -> Fetched:
                 " Make it again: delete the marker and run the task."
             )
         paths.append(path)
-    return Fetched(folder, marker, paths)
+    return Fetched(folder, marker, paths, f"{run_folder}/{marker.job}")
 
 
 def upload(folder: Path, run_folder: str, attempt: str) -> list[File]:
@@ -163,15 +184,23 @@ def _code(package: Path) -> Iterable[Path]:
             yield path
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def _trace(words: str, origins: Mapping[str, str]) -> str:
+    for copy, origin in origins.items():
+        words = words.replace(copy, origin)
+    return words
+
+
+def _read_config(path: Path, name: str) -> dict[str, Any]:
+    """The config at `path`, which errors call `name`."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(
-            f"There is no config {path.name}. Write it beside the package's other configs."
+            f"There is no config {name}. Write it beside the package's other configs, and train"
+            " again: a model keeps the configs of its training."
         ) from None
     except ValueError as error:
-        raise DataError(f"The config {path.name} is not JSON: {error}.") from None
+        raise DataError(f"{name} is not JSON: {error}. Correct it.") from None
     if not isinstance(content, dict):
-        raise DataError(f"The config {path.name} is no JSON object.")
+        raise DataError(f"{name} holds no JSON object. Write the keys between {{ and }}.")
     return content

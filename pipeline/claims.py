@@ -36,10 +36,11 @@ def newest_claim(urls: Iterable[str]) -> int:
 
 
 def claim(run: Run, number: int, job: str) -> bool:
-    """Write claim `number` of a run for `job`. False when somebody else was first."""
+    """Write claim `number` of a run for `job`, or find it there. False when it is another job's."""
     url = run.claim(number)
+    store = storage.open(url)
     try:
-        storage.open(url).write(url, Claim(job).dump(), create_only=True)
+        store.write(url, Claim(job).dump(), create_only=True)
     except ObjectExistsError:
-        return False
+        return Claim.parse(store.read(url), url).job == job
     return True

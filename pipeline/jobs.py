@@ -5,6 +5,7 @@ agree on lies in storage, so any of them may die at any moment.
 """
 
 import logging
+import multiprocessing
 import os
 import time
 from collections import Counter
@@ -112,14 +113,13 @@ class Waiter:
         self._orders = {order.run: order for order in orders}
         self._report = report or _say_nothing
         self._engage(action)
-        parent = os.getppid()
         while self.watches:
             for watch in tuple(self.watches):
                 self._step(watch)
             if self.watches:
                 time.sleep(self.compute.poll_seconds)
-            if os.getppid() != parent:
-                # The orchestrator that forked us was killed: nobody waits for our answer.
+            if _is_orphan():
+                # Nobody waits for our answer.
                 raise KeyboardInterrupt
         if self._problems:
             raise JobFailedError("\n".join(self._problems[run] for run in sorted(self._problems)))
@@ -143,8 +143,17 @@ class Waiter:
 
     def _has_failed(self, job_name: str, run: Run) -> bool:
         store = storage.open(run.folder)
-        urls = (self.layout.job(job_name).failure, run.failure(job_name))
-        return any(store.exists(url) for url in urls)
+        job = self.layout.job(job_name)
+        if store.exists(job.failure):
+            self._delete_remains(job)
+            return True
+        return store.exists(run.failure(job_name))
+
+    def _delete_remains(self, job: Job) -> None:
+        """Who told of a failure may have been killed before it deleted the machine."""
+        request = _read_request(job)
+        if self._look(request).state not in (State.GONE, State.UNKNOWN):
+            self._delete(request)
 
     def _start(self, action: str, runs: Mapping[Run, int]) -> None:
         """Claim runs for new jobs, one for each image, and launch those that hold any."""
@@ -184,14 +193,26 @@ class Waiter:
     def _adopt(self, name: str, runs: dict[Run, int]) -> None:
         """Watch another orchestrator's job. It may have died before it asked for a machine."""
         job = self.layout.job(name)
-        store = storage.open(job.request)
-        request = Request.parse(store.read(job.request), job.request)
+        request = _read_request(job)
         watch = self._watch(job, request, runs)
         seen = self._observe(watch)
         if not (seen.started or seen.failed or seen.settled) and self._is_ours(request):
+            self._claim_rest(request)
             self.compute.launch(request.machine, job)
         else:
             logger.info("%s: watching %s, which works on it", _dates(watch.runs), name)
+
+    def _claim_rest(self, request: Request) -> None:
+        """Claim for a job what its orchestrator had not come to, or will find claimed.
+
+        The container does only the runs that its job holds when it starts.
+        """
+        for each in request.runs:
+            run = Run(request.action, each.date, each.folder)
+            standing = claims.read_standing(run)
+            held = standing.job is not None and not self._has_failed(standing.job, run)
+            if not standing.done and not held:
+                claims.claim(run, standing.number + 1, request.job)
 
     def _is_ours(self, request: Request) -> bool:
         return request.compute == self.compute.name
@@ -270,11 +291,11 @@ class Waiter:
     def _settle(self, watch: Watch) -> None:
         self._close(watch)
         if len(watch.runs) == len(watch.request.runs):
-            self._delete(watch)
+            self._delete(watch.request)
 
     def _fail(self, watch: Watch) -> None:
         """Try again what a failed job left, as long as its kind of failure has a budget."""
-        self._delete(watch)
+        self._delete(watch.request)
         # What it finished in its last moment counts.
         self._note_ended_runs(watch)
         left = watch.open_runs
@@ -307,13 +328,13 @@ class Waiter:
         write_failure(watch.job, Failure(kind, "waiter", reason, detail=console))
         self._fail(watch)
 
-    def _delete(self, watch: Watch) -> None:
-        if not self._is_ours(watch.request):
+    def _delete(self, request: Request) -> None:
+        if not self._is_ours(request):
             return
         try:
-            self.compute.delete(watch.request.machine)
+            self.compute.delete(request.machine)
         except ComputeError as error:
-            logger.warning("%s could not be deleted: %s", watch.request.machine, error)
+            logger.warning("%s could not be deleted: %s", request.machine, error)
 
     def _explain(self, watch: Watch, run: Run, url: str) -> str:
         failure = _read_failure(url)
@@ -353,13 +374,22 @@ def cancel(layout: Layout, run: Run, compute: Compute) -> str | None:
     failure = Failure(FailureKind.CANCELLED, "a person", "it was cancelled")
     if storage.open(run.folder).exists(run.failure(job.name)) or not write_failure(job, failure):
         return None
-    request = Request.parse(storage.open(job.request).read(job.request), job.request)
-    compute.delete(request.machine)
+    compute.delete(_read_request(job).machine)
     return job.name
 
 
 def _say_nothing(progress: Progress) -> None:
     pass
+
+
+def _is_orphan() -> bool:
+    """Whether the orchestrator that forked this process was killed since."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and os.getppid() != parent.pid
+
+
+def _read_request(job: Job) -> Request:
+    return Request.parse(storage.open(job.request).read(job.request), job.request)
 
 
 def _read_failure(url: str) -> Failure:

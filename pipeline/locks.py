@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-_TRIES = 5
+_PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.01
 
 
@@ -25,13 +25,16 @@ class Lock:
         """The lock on `path`, or None when another process holds it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        # `is_held` takes the lock for a moment: that must not look like a holder.
-        for _ in range(_TRIES):
-            if _try(descriptor, fcntl.LOCK_EX):
-                return cls(descriptor)
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while not _try(descriptor, fcntl.LOCK_EX):
+            # `is_held` shares the lock for a moment, which is long when the machine is busy. Only
+            # what can't be shared is a holder.
+            if not _try(descriptor, fcntl.LOCK_SH) or time.monotonic() > end:
+                os.close(descriptor)
+                return None
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
             time.sleep(_PAUSE_SECONDS)
-        os.close(descriptor)
-        return None
+        return cls(descriptor)
 
     def note(self, text: str) -> None:
         """Leave `text` in the file, for `read_note`."""

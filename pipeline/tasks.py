@@ -9,41 +9,29 @@ jobs are watched for `jobs`, how data are made for `extraction`.
 
 import datetime
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import luigi
 
-from pipeline import checksums, detaching, settings, storage, targets
-from pipeline.compute import Compute
+from pipeline import detaching, opening, settings, targets
 from pipeline.dates import (
     Dates,
     DayParameter,
     DaysParameter,
     OptionalDayParameter,
-    Schedule,
     days_between,
     last_days,
     refuse_future,
     training_date,
 )
 from pipeline.errors import DateError
-from pipeline.jobs import Order, Waiter
-from pipeline.layout import Run
-from pipeline.opening import (
-    current_budgets,
-    current_layout,
-    current_limits,
-    current_load_family,
-    open_compute,
-    open_delivery,
-    open_extraction,
-    preload,
-)
-from pipeline.records import Marker, RunRequest, Source
-from pipeline.reporting import Reporter
+from pipeline.opening import current_layout, current_load_family, current_schedule
 from pipeline.targets import RunTarget
 from pipeline.times import now
+
+if TYPE_CHECKING:
+    from pipeline.compute import Compute
 
 ACTIONS = ("training", "application")
 
@@ -53,6 +41,9 @@ class RunTask(luigi.Task):
 
     Making one checks the settings and refuses a date after today, before anything is scheduled.
     """
+
+    # The source whose image its runs must be carried out in: none, unless a task says otherwise.
+    image_from: ClassVar[str | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
@@ -74,7 +65,7 @@ class RunTask(luigi.Task):
         """The tasks that the run of `date` is made from, by what they are to it."""
 
     @abstractmethod
-    def open_compute(self) -> Compute:
+    def open_compute(self) -> "Compute":
         """Where this task's jobs are carried out."""
 
     def requires(self) -> list[luigi.Task]:
@@ -86,47 +77,20 @@ class RunTask(luigi.Task):
     def complete(self) -> bool:
         done: bool = super().complete()  # type: ignore[no-untyped-call]
         if not done:
-            preload()
+            # Here, and not in each of the workers that Luigi forks.
+            from pipeline import running
+
+            running.preload()
         return done
 
     def run(self) -> None:
-        waiter = Waiter(
-            current_layout(),
-            self.open_compute(),
-            current_limits(self.runs_family),
-            current_budgets(),
-            settings.jobs().heartbeat_seconds,
-        )
-        with Reporter(self) as report, detaching.told(lambda: self._farewell(waiter)):
-            waiter.finish(self.runs_family, [self._order(run) for run in self._runs()], report)
+        from pipeline import running
+
+        running.run(self)
 
     def constants(self, date: datetime.date, job: str) -> Mapping[str, object]:
         """What becomes columns of the results: nothing, unless a task says otherwise."""
         return {}
-
-    def image(self, inputs: Mapping[str, Source]) -> str | None:
-        """The image that a run must be carried out in: none, unless a task says otherwise."""
-        return None
-
-    def _runs(self) -> list[Run]:
-        return [target.run for target in self.output()]
-
-    def _order(self, run: Run) -> Order:
-        made_from = {name: task.output() for name, task in self.sources(run.date).items()}
-        inputs = {name: _seal(target.run) for name, [target] in made_from.items()}
-
-        def request(job: str) -> RunRequest:
-            return RunRequest(run.date, run.folder, inputs, self.constants(run.date, job))
-
-        return Order(run, request, self.image(inputs))
-
-    def _farewell(self, waiter: Waiter) -> Iterator[str]:
-        for watch in waiter.watches:
-            for run in watch.open_runs:
-                yield (
-                    f"{self.task_family} {run.date} goes on: {watch.job.name}. A rerun adopts it;"
-                    f" python -m pipeline cancel {self.task_family} {run.date} ends it."
-                )
 
 
 class ExtractData(RunTask):
@@ -154,8 +118,8 @@ class ExtractData(RunTask):
             return {}
         return {"model": TrainModel((model_date(date),))}
 
-    def open_compute(self) -> Compute:
-        return open_extraction(self.action)
+    def open_compute(self) -> "Compute":
+        return opening.open_extraction(self.action)
 
 
 class JobTask(RunTask):
@@ -174,8 +138,8 @@ class JobTask(RunTask):
     def runs_family(self) -> str:
         return self.action
 
-    def open_compute(self) -> Compute:
-        return open_compute()
+    def open_compute(self) -> "Compute":
+        return opening.open_compute()
 
 
 class TrainModel(JobTask):
@@ -198,6 +162,7 @@ class ApplyModel(JobTask):
     """Predict for `date` with the model that was in force then."""
 
     action = "application"
+    image_from = "model"
     date = DaysParameter()
     priority = 10
 
@@ -220,10 +185,6 @@ class ApplyModel(JobTask):
             "scored_at": {"type": "timestamp", "value": now()},
         }
 
-    def image(self, inputs: Mapping[str, Source]) -> str | None:
-        url = inputs["model"].marker
-        return Marker.parse(storage.open(url).read(url), url).image
-
 
 class LoadToBigQuery(RunTask):
     """Replace the partition `date` of this version's table by the predictions for `date`."""
@@ -241,8 +202,8 @@ class LoadToBigQuery(RunTask):
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         return {"predictions": ApplyModel((date,))}
 
-    def open_compute(self) -> Compute:
-        return open_delivery()
+    def open_compute(self) -> "Compute":
+        return opening.open_delivery()
 
 
 class Backfill(luigi.Task):
@@ -296,8 +257,4 @@ class Backfill(luigi.Task):
 
 def model_date(date: datetime.date) -> datetime.date:
     """When the model that is in force on `date` was trained."""
-    return training_date(Schedule(settings.pipeline().schedule), date)
-
-
-def _seal(run: Run) -> Source:
-    return Source(run.marker, checksums.of_bytes(storage.open(run.marker).read(run.marker)))
+    return training_date(current_schedule(), date)

@@ -29,7 +29,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 class LocalCompute:
-    """Jobs as processes. A machine is named `<host>:<folder>`; its folder holds lock and scratch.
+    """Jobs as processes. A machine is named `<host>:<folder>`; its folder holds its lock.
 
     Parameters
     ----------
@@ -47,15 +47,18 @@ class LocalCompute:
         self.prediction = prediction
 
     def machine(self, job: Job) -> str:
-        return machine_name(self.work / "jobs" / job.name)
+        return machine_name(self.work, job)
 
     def launch(self, machine: str, job: Job) -> None:
+        if not is_here(machine):
+            # Its own host may launch it any moment.
+            return
         folder = self._here(machine)
-        self._sweep()
-        lock = Lock.acquire(folder / "lock")
+        lock = acquire(folder)
         if lock is None:
             return
         try:
+            sweep(self.work)
             process = self._start(folder, job, lock)
             _started.append(process)
             lock.note(str(process.pid))
@@ -73,7 +76,7 @@ class LocalCompute:
         for number, patience in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
             self._signal(folder, number)
             if _wait_until_free(folder / "lock", patience):
-                self._sweep()
+                sweep(self.work)
                 return
         raise ComputeError(
             f"The processes of {folder.name} do not end. Look for them with `ps -ef` and kill them."
@@ -89,7 +92,8 @@ class LocalCompute:
     def _start(self, folder: Path, job: Job, lock: Lock) -> subprocess.Popen[bytes]:
         """Start the container's program, which holds the lock from its first moment on."""
         command = [sys.executable, "-m", "container.run", job.folder]
-        options = ["--prediction", str(self.prediction), "--scratch", str(folder / "scratch")]
+        scratch = scratch_folder(self.work, job)
+        options = ["--prediction", str(self.prediction), "--scratch", str(scratch)]
         with (folder / "console.txt").open("ab") as console:
             return subprocess.Popen(
                 [*command, *options],
@@ -108,29 +112,50 @@ class LocalCompute:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(int(note), number)
 
-    def _sweep(self) -> None:
-        """Delete what killed processes left in their scratch folders."""
-        for scratch in (self.work / "jobs").glob("*/scratch"):
-            if not is_held(scratch.parent / "lock"):
-                shutil.rmtree(scratch, ignore_errors=True)
-
     def _here(self, machine: str) -> Path:
         host, _, folder = machine.partition(":")
-        if host != platform.node():
+        if not is_here(machine):
             raise ComputeError(f"{machine} is a process of the machine {host}. Go there.")
         return Path(folder)
 
 
-def machine_name(folder: Path) -> str:
-    return f"{platform.node()}:{folder}"
+def machine_name(work: Path, job: Job) -> str:
+    return f"{platform.node()}:{work / 'jobs' / job.name}"
+
+
+def is_here(machine: str) -> bool:
+    return machine.partition(":")[0] == platform.node()
 
 
 def look_at_lock(machine: str) -> Look:
     """Whether the processes of a machine that is a folder with a lock live."""
-    host, _, folder = machine.partition(":")
-    if host != platform.node():
+    if not is_here(machine):
         return Look(State.UNKNOWN)
-    return Look(State.RUNNING if is_held(Path(folder) / "lock") else State.GONE)
+    held = is_held(Path(machine.partition(":")[2]) / "lock")
+    return Look(State.RUNNING if held else State.GONE)
+
+
+def acquire(folder: Path) -> Lock | None:
+    """The lock of a machine's folder, or None when it runs. Raises `ComputeError`."""
+    try:
+        return Lock.acquire(folder / "lock")
+    except OSError as error:
+        raise ComputeError(
+            f"The lock in {folder} can't be written: {error.strerror}. Let this user write there,"
+            " free some space on the disk, or correct `work` under [pipeline] in luigi.cfg."
+        ) from error
+
+
+def scratch_folder(work: Path, job: Job) -> Path:
+    """Where a job has its files on this machine, until it ends."""
+    return work / "scratch" / job.name
+
+
+def sweep(work: Path) -> None:
+    """Delete the scratch folders that killed processes left."""
+    for scratch in (work / "scratch").glob("*"):
+        if not is_held(work / "jobs" / scratch.name / "lock"):
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _wait_until_free(path: Path, seconds: float) -> bool:

@@ -5,15 +5,24 @@ they fail, and watched by whoever comes second. The lock says whether the proces
 """
 
 import platform
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline import claims, storage
 from pipeline.compute import Look
-from pipeline.compute.local import look_at_lock, machine_name
-from pipeline.errors import ObjectExistsError, PipelineError
+from pipeline.compute.local import (
+    acquire,
+    is_here,
+    look_at_lock,
+    machine_name,
+    scratch_folder,
+    sweep,
+)
+from pipeline.errors import ComputeError, ObjectExistsError, PipelineError
 from pipeline.layout import Job, Run
-from pipeline.locks import Lock
 from pipeline.records import Failure, FailureKind, Marker, Request, RunRequest, Started
 from pipeline.times import now
 
@@ -26,7 +35,8 @@ class OrchestratorCompute:
     Parameters
     ----------
     work : Path
-        Folder of this machine under which each job gets a folder for its lock.
+        Folder of this machine under which each job gets a folder for its lock, and one for its
+        temporary files as long as it lasts.
     perform : callable
         Does one run. Gets its request and the URL of the folder for its results, returns the
         marker to write.
@@ -40,14 +50,14 @@ class OrchestratorCompute:
         self._perform = perform
 
     def machine(self, job: Job) -> str:
-        return machine_name(self.work / "jobs" / job.name)
+        return machine_name(self.work, job)
 
     def launch(self, machine: str, job: Job) -> None:
-        host, _, folder = machine.partition(":")
-        lock = Lock.acquire(Path(folder) / "lock") if host == platform.node() else None
+        lock = acquire(Path(machine.partition(":")[2])) if is_here(machine) else None
         if lock is None:
             return
         try:
+            sweep(self.work)
             if _write_once(job.started, Started(platform.node(), now()).dump()):
                 self._carry_out(job)
         finally:
@@ -70,12 +80,28 @@ class OrchestratorCompute:
             if standing.done or standing.job != job.name:
                 continue
             try:
-                marker = self._perform(each, run.results(job.name))
+                with _temporary_files(scratch_folder(self.work, job)):
+                    marker = self._perform(each, run.results(job.name))
             except PipelineError as error:
                 failure = Failure(FailureKind.ERROR, "orchestrator", str(error))
                 _write_once(run.failure(job.name), failure.dump())
             else:
                 _write_once(run.marker, marker.dump())
+
+
+@contextmanager
+def _temporary_files(folder: Path) -> Iterator[None]:
+    """Have what this process makes with `tempfile` in `folder`, where it is found after a kill."""
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise ComputeError(f"{folder} can't be made: {error.strerror}.") from error
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_once(url: str, content: bytes) -> bool:

@@ -1,13 +1,17 @@
 """Kill anything, at any moment: what goes on, what is adopted, and what a person is told."""
 
+import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from pipeline.locks import Lock
 
 TRAIN = ("TrainModel", "--date", "2024-03-01")
 LOAD = ("LoadToBigQuery", "--date", "2024-03-05")
@@ -121,8 +125,73 @@ def test_nothing_of_a_killed_container_stays_behind(project, gate):
     os.kill(runner, signal.SIGKILL)
     gate.touch()
     assert project.end(process).status == 0
-    assert list(project.folder.glob("var/work/jobs/*/scratch")) == []
+    assert list(project.folder.glob("var/work/scratch/*")) == []
     assert project.processes() == []
+
+
+def test_a_command_goes_on_when_the_shell_that_started_it_ends(project, gate):
+    code = "import subprocess, sys; subprocess.Popen(sys.argv[1:]); sys.stdin.read()"
+    command = [sys.executable, "-c", code, *project.command(*LOAD)]
+    with subprocess.Popen(command, cwd=project.folder, stdin=subprocess.PIPE):
+        wait_until(begun(gate).exists)
+        time.sleep(0.5)
+    time.sleep(0.5)
+    gate.touch()
+    wait_until(lambda: list(project.root.glob("load/*/*/_SUCCESS")))
+
+
+def test_results_that_can_not_be_written_are_told_and_tried_again(project, gate):
+    """Neither the results nor the log, as on a full disk."""
+    process = started(project, gate, *TRAIN)
+    [job] = project.job_names("training")
+    (project.run_folder("training", "2024-03-01") / job).write_text("in the way")
+    log = project.root / "jobs" / job / "log.txt"
+    wait_until(log.exists)
+    log.unlink()
+    log.mkdir()
+    gate.touch()
+    ended = project.end(process)
+    assert ended.status == 0, ended.output
+    assert "Can't write" in ended.output
+    assert "trying again" in ended.output
+
+
+@pytest.fixture
+def busy_warehouse(project) -> Iterator[Lock]:
+    """Somebody uses the warehouse, so that a load has to wait."""
+    lock = Lock.acquire(project.folder / "var" / "warehouse.duckdb.lock")
+    assert lock is not None
+    yield lock
+    with contextlib.suppress(OSError):
+        lock.release()
+
+
+def loading(project) -> list[Path]:
+    return list(project.root.glob("jobs/toy-load-*/started.json"))
+
+
+def test_a_load_that_takes_long_is_not_begun_a_second_time(project, busy_warehouse):
+    beat = "heartbeat_seconds = 0.2"
+    project.replace_setting(beat, f"{beat}\nsilence_limit_seconds = 1")
+    first = project.start(*LOAD)
+    wait_until(lambda: loading(project))
+    second = project.start(*LOAD)
+    time.sleep(3)
+    busy_warehouse.release()
+    assert [project.end(first).status, project.end(second).status] == [0, 0]
+    assert len(project.job_names("load")) == 1
+
+
+def test_an_interrupted_load_ends_and_is_done_by_the_next_command(project, busy_warehouse):
+    process = project.start(*LOAD)
+    wait_until(lambda: loading(project))
+    process.send_signal(signal.SIGTERM)
+    ended = project.end(process)
+    assert ended.status == 128 + signal.SIGTERM
+    assert "goes on" not in ended.output
+    busy_warehouse.release()
+    assert project.luigi(*LOAD).status == 0
+    assert len(project.table()) == 40
 
 
 def test_two_at_once_make_one_attempt(project, gate):

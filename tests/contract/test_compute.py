@@ -137,6 +137,9 @@ def test_the_console_of_a_machine_that_never_was_is_empty(side):
 def test_a_process_of_another_host_is_no_evidence_and_can_not_be_deleted(tmp_path):
     compute = LocalCompute(tmp_path, PACKAGE)
     assert compute.look("elsewhere:/work/jobs/j").state is State.UNKNOWN
+    # Its own host may be about to start it, and then it is watched.
+    compute.launch("elsewhere:/work/jobs/j", Job("j", str(tmp_path / "jobs" / "j")))
+    assert compute.look("elsewhere:/work/jobs/j").state is State.UNKNOWN
     with pytest.raises(ComputeError, match="a process of the machine elsewhere"):
         compute.delete("elsewhere:/work/jobs/j")
 

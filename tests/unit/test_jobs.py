@@ -87,13 +87,15 @@ class Scene:
         names = [Path(each.url).name for each in storage.open("/").list(self.run(date).folder)]
         return sorted(name for name in names if name.startswith("claim"))
 
-    def claim_of_another(self, *dates: datetime.date, compute: str = "scripted") -> Job:
-        """A job that another orchestrator claimed runs for, and did not get further."""
+    def claim_of_another(
+        self, *dates: datetime.date, compute: str = "scripted", claimed: int | None = None
+    ) -> Job:
+        """A job that another orchestrator claimed all or some runs for, and did not get further."""
         job = self.layout.new_job("training", dates)
         runs = [RunRequest(date, self.run(date).folder, {}, {}) for date in dates]
         request = Request(job.name, "training", compute, f"machine-{job.name}", None, 2, 1, runs)
         storage.open(job.request).write(job.request, request.dump())
-        for date in dates:
+        for date in dates[:claimed]:
             assert claims.claim(self.run(date), 1, job.name)
         return job
 
@@ -177,6 +179,37 @@ def test_a_claim_whose_machine_was_never_asked_for_is_launched_again(scene):
     scene.finish(compute, D1)
     assert compute.launched == [job]
     assert scene.claims(D1) == ["claim-1.json"]
+
+
+def test_an_adopted_job_gets_the_runs_that_its_orchestrator_had_not_come_to(scene):
+    job = scene.claim_of_another(D1, D2, claimed=1)
+    compute = ScriptedCompute(succeeds)
+    scene.finish(compute, D1)
+    assert compute.launched == [job]
+    assert claims.read_standing(scene.run(D2)).job == job.name
+
+
+def test_an_adopted_job_gets_no_run_that_another_holds(scene):
+    other = scene.claim_of_another(D2)
+    scene.claim_of_another(D1, D2, claimed=1)
+    scene.finish(ScriptedCompute(succeeds), D1)
+    assert claims.read_standing(scene.run(D2)).job == other.name
+
+
+def test_a_claim_that_is_there_already_is_won_by_the_job_that_it_names(scene):
+    job = scene.claim_of_another(D1)
+    assert claims.claim(scene.run(D1), 1, job.name)
+    assert not claims.claim(scene.run(D1), 1, "another")
+
+
+def test_the_machine_of_a_job_that_was_given_up_is_deleted_by_who_comes_next(scene):
+    """Whoever gave it up was killed between its failure and its deletion."""
+    job = scene.claim_of_another(D1)
+    write_failure(job, Failure(FailureKind.SILENT, "waiter", "it gave no sign of life"))
+    compute = ScriptedCompute(succeeds)
+    compute.states[compute.machine(job)] = Look(State.RUNNING)
+    scene.finish(compute, D1)
+    assert compute.deleted[0][0] == compute.machine(job)
 
 
 def test_a_job_that_is_at_work_is_watched_and_not_launched(scene):

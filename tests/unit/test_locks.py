@@ -1,8 +1,10 @@
 """A lock says whether a process lives."""
 
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -77,6 +79,19 @@ def test_looking_never_looks_like_holding(tmp_path):
     finally:
         os.kill(looker, 9)
         os.waitpid(looker, 0)
+
+
+def test_a_look_that_lasts_is_no_holder(tmp_path):
+    """On a busy machine whoever looks may be held up while he does."""
+    path = tmp_path / "lock"
+    with path.open("w") as looker:
+        fcntl.flock(looker, fcntl.LOCK_SH)
+        ends = threading.Timer(0.3, fcntl.flock, (looker, fcntl.LOCK_UN))
+        ends.start()
+        lock = Lock.acquire(path)
+        ends.join()
+    assert lock is not None
+    lock.release()
 
 
 def test_a_lock_that_was_never_taken_is_not_held(tmp_path):

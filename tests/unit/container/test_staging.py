@@ -123,7 +123,7 @@ def test_a_shared_input_is_brought_once(tmp_path, package):
 
 
 @pytest.mark.parametrize("name", ["training.json", "application.json"])
-@pytest.mark.parametrize(("text", "words"), [("{", "is not JSON"), ("[]", "is no JSON object")])
+@pytest.mark.parametrize(("text", "words"), [("{", "is not JSON"), ("[]", "holds no JSON object")])
 def test_a_config_that_can_not_be_read_is_refused_at_training(tmp_path, package, name, text, words):
     data = finished(tmp_path / "data", {"job-1/part-0.parquet": "rows"})
     (package / "configs" / name).write_text(text)
