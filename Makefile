@@ -31,6 +31,10 @@ test: .venv/installed ## Run every test
 test-fast: .venv/installed ## Run the tests that start few processes, in under a minute
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(TESTS)
 
+.PHONY: messages
+messages: .venv/installed ## Write docs/messages.md from what bad input provokes
+	@$(BIN)/python -m pytest -q --write-messages tests/acceptance/test_bad_input.py
+
 .PHONY: lint
 lint: .venv/installed ## Check style, types and shell scripts
 	@$(BIN)/ruff check .

@@ -32,7 +32,9 @@ def training_date(schedule: Schedule, date: datetime.date) -> datetime.date:
         if schedule is Schedule.MONTHLY:
             return date.replace(day=1)
     except OverflowError:
-        raise DateError(f"{date} is too early for a {schedule} schedule.") from None
+        raise DateError(
+            f"{date} is too early for a {schedule} schedule. Choose a later date."
+        ) from None
     return date
 
 
@@ -41,7 +43,9 @@ def days_before(date: datetime.date, days: int) -> datetime.date:
     try:
         return date - datetime.timedelta(days=days)
     except OverflowError:
-        raise DateError(f"There is no date {days} days before {date}.") from None
+        raise DateError(
+            f"There is no date {days} days before {date}. Choose a later one."
+        ) from None
 
 
 def days_between(start: datetime.date, stop: datetime.date) -> Dates:

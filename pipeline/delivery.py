@@ -1,6 +1,7 @@
 """Predictions of a date into the warehouse: the partition is replaced, whole, and nothing else."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from pipeline import storage
 from pipeline.errors import ChecksumError, TableError
@@ -30,7 +31,7 @@ class Delivery:
                 f"{self.table} has {rows} rows of {request.date} after the load, but"
                 f" {source.marker} says {predictions.rows}. Run the task again."
             )
-        self.warehouse.publish(VIEW, self.table)
+        _publish(self.warehouse, self.table)  # type: ignore[arg-type]  # hashed by identity
         return Marker(
             family=self.family,
             date=request.date,
@@ -43,6 +44,12 @@ class Delivery:
             ended_at=now(),
             about={"table": self.table},
         )
+
+
+@cache
+def _publish(warehouse: Warehouse, table: str) -> None:
+    """Once in a process: the view that is there then stays."""
+    warehouse.publish(VIEW, table)
 
 
 def _files(source: Source, predictions: Marker) -> list[str]:

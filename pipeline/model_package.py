@@ -3,6 +3,7 @@
 The package itself is never imported.
 """
 
+import errno
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from pipeline.errors import DataError
 from pipeline.layout import base_name, file_url
 from pipeline.queries import FEATURES, LABELS
 from pipeline.records import Marker
+
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,20 @@ def _read_sealed(url: str, name: str) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
-    except (FileNotFoundError, NotADirectoryError):
-        raise DataError(
-            f"{path} does not exist. Write it, or set `data` under [training] and [application]"
-            " in luigi.cfg to files that are there already."
-        ) from None
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8: {error}. Save it as UTF-8.") from None
+    except OSError as error:
+        if error.errno not in _NOTHING_THERE:
+            raise DataError(f"{path} can't be read: {error.strerror}. Correct it.") from None
+        raise _missing(path) from None
+
+
+def _missing(path: Path) -> DataError:
+    return DataError(
+        f"{path} does not exist. Write it, or set `data` under [training] and [application] in"
+        " luigi.cfg to files that are there already."
+    )
 
 
 def _key(config: str, name: str) -> tuple[str, ...]:
@@ -74,7 +85,13 @@ def _key(config: str, name: str) -> tuple[str, ...]:
         values: dict[str, Any] = json.loads(config)
         key = values["key"]
     except ValueError as error:
-        raise DataError(f"{name} is not JSON: {error}.") from None
+        raise DataError(f"{name} is not JSON: {error}. Correct it.") from None
     except (KeyError, TypeError):
         raise DataError(f'{name} has no "key": name the column, or columns, of the key.') from None
-    return (key,) if isinstance(key, str) else tuple(key)
+    names = [key] if isinstance(key, str) else key
+    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+        raise DataError(
+            f'{name}: "key" is {json.dumps(key)}. It must be the name of a column, or a list of'
+            " names."
+        )
+    return tuple(names)

@@ -10,7 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from functools import cache
+from types import UnionType
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from pipeline.errors import FormatError
 
@@ -76,12 +78,14 @@ class Record:
     def build(cls, values: Mapping[str, Any], url: str) -> Self:
         names = {each.name for each in dataclasses.fields(cls)}
         try:
-            return cls(**{name: value for name, value in values.items() if name in names})
+            record = cls(**{name: value for name, value in values.items() if name in names})
+            _check_types(record)
         except (TypeError, ValueError, AttributeError, KeyError) as error:
             raise FormatError(
                 f"{url} is no {cls.__name__.lower()} of format {FORMAT}: {error}."
                 " Delete it if it was written by hand; otherwise tell who maintains this."
             ) from None
+        return record
 
 
 @dataclass(frozen=True)
@@ -209,12 +213,43 @@ class Marker(Record):
         return super().build({**values, "files": files, "made_from": made_from, "date": date}, url)
 
 
+def _check_types(record: Record) -> None:
+    """Raise `TypeError` for a field whose value is not what the class says."""
+    kinds = _kinds(type(record))  # type: ignore[arg-type]  # a class can be hashed
+    for name, kind in kinds.items():
+        value = getattr(record, name)
+        if not _fits(value, kind):
+            raise TypeError(f"{name} can't be {value!r:.100}")
+
+
+@cache
+def _kinds(record: type[Record]) -> Mapping[str, Any]:
+    return get_type_hints(record)
+
+
+def _fits(value: object, kind: Any) -> bool:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return True
+    if origin is UnionType:
+        return any(_fits(value, each) for each in arguments)
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(
+            _fits(key, arguments[0]) and _fits(each, arguments[1]) for key, each in value.items()
+        )
+    if origin is Sequence:
+        return isinstance(value, list | tuple) and all(_fits(each, arguments[0]) for each in value)
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
 def _load(content: bytes, url: str) -> dict[str, Any]:
     try:
         values = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{url} is not JSON: {error}.") from None
-    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+    if not isinstance(values, dict) or type(values.get("format")) is not int:
         raise FormatError(f"{url} does not say the version of its format.")
     if values["format"] > FORMAT:
         raise FormatError(

@@ -39,4 +39,7 @@ def _read_table(origin: Origin, place: str) -> str:
         )
     if has_comment(origin) or not place.endswith(_SUFFIXES):
         raise refused(origin, _FILES)
-    return locate(place, origin.folder)
+    try:
+        return locate(place, origin.folder)
+    except ValueError:
+        raise refused(origin, _FILES) from None

@@ -7,7 +7,6 @@ when it was typed on the command line.
 import configparser
 import math
 import re
-import string
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,13 +44,13 @@ class Setting(luigi.Parameter[T]):
             value: T = super().task_value(task_name, param_name)  # type: ignore[no-untyped-call]
             if has_comment(origin) or not self.accepts(value):
                 raise ValueError
+            return self.locate(value, origin.folder)
         except luigi.parameter.MissingParameterException:
             raise SettingsError(f"{origin} is missing. It must be {self.allowed}.") from None
         except configparser.InterpolationError as error:
             raise unreadable(origin, error) from None
         except ValueError:
             raise refused(origin, self.allowed) from None
-        return self.locate(value, origin.folder)
 
 
 class Whole(Setting[int]):
@@ -112,8 +111,8 @@ class Template(Setting[str]):
     allowed = "empty, or a URL or path of CSV or Parquet files that holds {date}"
 
     def accepts(self, value: str) -> bool:
-        fields = [field for _, field, *_ in string.Formatter().parse(value) if field is not None]
-        return not value or set(fields) == {"date"}
+        rest = value.replace("{date}", "")
+        return not value or (rest != value and not {"{", "}"} & set(rest))
 
     def locate(self, value: str, folder: Path) -> str:
         return locate(value, folder) if value else ""
@@ -137,10 +136,18 @@ class Folder(Setting[Path]):
 
 
 def locate(place: str, folder: Path) -> str:
-    """A URL as it is, without a final slash; a path made absolute, `~` being the user's home."""
+    """A URL as it is, without a final slash; a path made absolute, `~` being the user's home.
+
+    Raises `ValueError` for what no path can be.
+    """
+    if "\0" in place:
+        raise ValueError
     if "://" in place:
         return place.rstrip("/")
-    return str(folder / Path(place).expanduser())
+    try:
+        return str(folder / Path(place).expanduser())
+    except RuntimeError:  # the home of nobody
+        raise ValueError from None
 
 
 def has_comment(origin: Origin) -> bool:

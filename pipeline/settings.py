@@ -40,10 +40,10 @@ class pipeline(luigi.Config):  # noqa: N801 - luigi's rule: the class is named a
     )
     horizon_days: int = Whole(at_least=0)
     storage: str = Place(
-        pattern=r"gs://[^/]+(/.*)?|((?!\w+://).)+", allowed="a folder or gs://bucket/prefix"
+        pattern=r"gs://[^/]+(/.*)?|((?!://).)+", allowed="a folder or gs://bucket/prefix"
     )
     warehouse: str = Place(
-        pattern=r"bigquery://[^/]+/[^/]+|((?!\w+://).)+\.duckdb",
+        pattern=r"bigquery://[^/]+/[^/]+|((?!://).)+\.duckdb",
         allowed="a file that ends in .duckdb, or bigquery://project/dataset",
     )
     compute: str = Text(

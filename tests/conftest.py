@@ -36,6 +36,14 @@ autoload_range = true
 """
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-messages",
+        action="store_true",
+        help="write docs/messages.md from what acceptance/test_bad_input.py provokes",
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What types a user's commands is slow: each starts several processes."""
     for item in items:
@@ -72,6 +80,10 @@ class Project:
     def pipeline(self, *words: str) -> Ended:
         """Run `python -m pipeline WORDS`."""
         return self.end(self._start([sys.executable, "-m", "pipeline", *words]))
+
+    def predict(self, *words: str) -> Ended:
+        """Run `python -m prediction.main WORDS`."""
+        return self.end(self._start([sys.executable, "-m", "prediction.main", *words]))
 
     def end(self, process: subprocess.Popen[str]) -> Ended:
         output, _ = process.communicate(timeout=120)

@@ -7,6 +7,7 @@ would see the future.
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pipeline.errors import QueryError
@@ -47,8 +48,12 @@ class Body:
                 )
 
 
-def read(name: str, text: str, *, parameters: Collection[str], required: str) -> Body:
-    """The query `text` of the file `name`, which may use `parameters` and must use `required`."""
+@cache
+def read(name: str, text: str, *, parameters: tuple[str, ...], required: str) -> Body:
+    """The query `text` of the file `name`, which may use `parameters` and must use `required`.
+
+    A backfill has the same text for many dates: it is read once.
+    """
     tokens = _tokenize(name, text)
     statement = _cut_semicolon(name, text, tokens)
     tree = _parse(name, text)
@@ -92,9 +97,10 @@ def _cut_semicolon(name: str, text: str, tokens: "list[Token]") -> str:
     if not words:
         raise QueryError(f"{name} holds no query. Write one SELECT.")
     if words[0].token_type.name not in _FIRST_WORDS:
+        first = " ".join(words[0].text.split())
         raise QueryError(
-            f"{name}, line {words[0].line}: {words[0].text} is no query. Write one SELECT, which"
-            " may begin with WITH."
+            f"{name}, line {words[0].line}: {first} is no query. Write one SELECT, which may begin"
+            " with WITH."
         )
     ends = [token for token in tokens if token.token_type.name == "SEMICOLON"]
     for end in reversed(ends):

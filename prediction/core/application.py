@@ -48,7 +48,7 @@ def apply(config: ApplicationConfig, progress: Progress) -> int:
         raise _no_rows(files)
 
     def checked() -> Iterator[pa.RecordBatch]:
-        for batch in batches(files, {**seal.key, **seal.features}, config):
+        for batch in batches(files, as_read(seal), config):
             check.see(scorer.keys(batch))
             yield batch
 
@@ -72,6 +72,16 @@ def known(seal: Seal) -> set[str]:
 def batches(files: list[File], types: Types, config: ApplicationConfig) -> Iterator[pa.RecordBatch]:
     """Read the columns `types` in the batches of this run."""
     return reading.batches(files, types, config.batch_rows)
+
+
+def as_read(seal: Seal) -> Types:
+    """How to read a file that knows no types. A feature that is a number may have a fraction."""
+    number = {
+        name: pa.float64()
+        for name, type_ in seal.features.items()
+        if columns.kind(type_) == "number"
+    }
+    return {**seal.key, **seal.features, **number}
 
 
 class Scorer:

@@ -33,8 +33,11 @@ def find(name: str) -> type:
     module, _, class_name = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), class_name)
-    except (ImportError, AttributeError) as error:
-        raise ModelError(f"{name} cannot be imported: {error}. Correct `model`.") from error
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise ModelError(
+            f"{name} cannot be imported: {error}. Correct `model` or the module, or install what "
+            "it needs."
+        ) from error
     missing = [
         method for method in ("fit", "predict") if not callable(getattr(found, method, None))
     ]

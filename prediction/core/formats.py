@@ -3,7 +3,7 @@
 import csv
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from prediction.core import columns
+from prediction.core import texts
 from prediction.core.columns import Types
 from prediction.core.errors import DataError
 
@@ -37,8 +37,8 @@ class File(Protocol):
     def types(self) -> Types:
         """Types of the columns, where the file itself knows them."""
 
-    def table(self, types: Types) -> pa.Table:
-        """The whole file. Columns in `types` are read so where the file knows no type."""
+    def table(self, types: Types, left_out: Collection[str] = ()) -> pa.Table:
+        """The whole file but the columns `left_out`. `types` holds where the file knows no type."""
 
     def batches(self, types: Types, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """The columns that `types` names, in pieces of at most some `batch_rows`."""
@@ -63,7 +63,7 @@ def reading(path: Path) -> Iterator[None]:
     except (OSError, EOFError, pa.ArrowException, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        words = " ".join(str(error).split())
+        words = " ".join(str(error).split()).rstrip(".")
         raise DataError(f"{path} cannot be read: {words}. Make the file again.") from error
 
 
@@ -84,9 +84,10 @@ class ParquetFile:
     def types(self) -> Types:
         return dict(zip(self._schema.names, self._schema.types, strict=True))
 
-    def table(self, types: Types) -> pa.Table:
+    def table(self, types: Types, left_out: Collection[str] = ()) -> pa.Table:
         with reading(self.path), pq.ParquetFile(self.path) as file:
-            return file.read()
+            table = file.read()
+        return table.drop_columns([name for name in table.column_names if name in left_out])
 
     def batches(self, types: Types, batch_rows: int) -> Iterator[pa.RecordBatch]:
         # Else all that was read of the file, or whole row groups, would stay in memory.
@@ -119,16 +120,23 @@ class CsvFile:
                 )
         return header
 
-    def table(self, types: Types) -> pa.Table:
-        with reading(self.path):
-            return pa.csv.read_csv(self.path, **self._options(types, None))
+    def table(self, types: Types, left_out: Collection[str] = ()) -> pa.Table:
+        names = [name for name in self.names if name not in left_out]
+        with self._naming_columns("is not what `types` says"), reading(self.path):
+            table = pa.csv.read_csv(self.path, **self._options(types, names))
+        texts.check_rounding(self.path, table, set(), self._texts)
+        guessed = [name for name in names if name not in types]
+        texts.check_mixed(self.path, table.select(guessed))
+        return table
 
     def batches(self, types: Types, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        read = {name: _csv_type(type_) for name, type_ in types.items()}
-        with self._naming_columns(), reading(self.path):
-            options = self._options(read, list(types))
+        exact: set[str] = set()
+        with self._naming_columns("is not what it was at training"), reading(self.path):
+            options = self._options(types, list(types))
             with pa.csv.open_csv(self.path, **options) as file:
-                yield from file
+                for batch in file:
+                    texts.check_rounding(self.path, batch, exact, self._texts)
+                    yield batch
 
     def _open(self) -> IO[str]:
         if self.path.suffix == ".gz":
@@ -148,8 +156,14 @@ class CsvFile:
             ),
         }
 
+    def _texts(self, name: str) -> Iterator[str]:
+        """What the file says in column `name`, word for word, without nulls."""
+        with pa.csv.open_csv(self.path, **self._options({name: pa.string()}, [name])) as file:
+            for batch in file:
+                yield from filter(None, batch.column(0).to_pylist())
+
     @contextmanager
-    def _naming_columns(self) -> Iterator[None]:
+    def _naming_columns(self, problem: str) -> Iterator[None]:
         """Name the column and the type where pyarrow tells the column's number only."""
         try:
             yield
@@ -158,11 +172,5 @@ class CsvFile:
             if not told:
                 raise
             raise DataError(
-                f"{self.path}: column {self.names[int(told[1])]!r} is not what it was at training: "
-                f"{told[2]}"
+                f"{self.path}: column {self.names[int(told[1])]!r} {problem}: {told[2]}"
             ) from error
-
-
-def _csv_type(trained: pa.DataType) -> pa.DataType:
-    """How to read a column whose type was `trained`: any number may have a decimal point."""
-    return pa.float64() if columns.kind(trained) == "number" else columns.plain(trained)

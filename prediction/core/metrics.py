@@ -86,7 +86,13 @@ def _binary(label: pd.Series, score: pd.Series) -> dict[str, float]:
 
 
 def _multiclass(label: pd.Series, predicted: pd.DataFrame, score: str) -> dict[str, float]:
-    truth, guess = label.to_numpy(), predicted[score].to_numpy()
+    guessed = predicted[score]
+    if pd.api.types.is_string_dtype(label) != pd.api.types.is_string_dtype(guessed):
+        raise ModelError(
+            f"predict returned column {score!r} as {guessed.dtype}, and the label {label.name!r} "
+            f"is {label.dtype}. Return the label's own values."
+        )
+    truth, guess = label.to_numpy(), guessed.to_numpy()
     classes = sorted(label.unique())
     per_class = sk.precision_recall_fscore_support(truth, guess, labels=classes, zero_division=0)
     found = {"accuracy": float(np.mean(truth == guess))}

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -92,11 +93,13 @@ class Progress:
         self._bar.update(self._last["done"] - self._bar.n)
 
     def _write(self, message: str) -> None:
-        self._stream.write(f"{self._config}: {message}\n")
-        self._stream.flush()
+        with suppress(OSError):
+            self._stream.write(f"{self._config}: {message}\n")
+            self._stream.flush()
 
     def _append(self, more: dict[str, Any]) -> None:
         if self._file is not None:
             line = json.dumps({"config": self._config, **self._last, **more}) + "\n"
-            with self._file.open("a", encoding="utf-8") as file:
+            # Who reads it sees from the exit status, too, how the run ended.
+            with suppress(OSError), self._file.open("a", encoding="utf-8") as file:
                 file.write(line)

@@ -1,6 +1,6 @@
 """Rows out of files: the whole for training, in batches for application."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,8 +33,8 @@ def count(files: Iterable[File]) -> int | None:
     return None if None in rows else sum(row for row in rows if row is not None)
 
 
-def whole(files: Sequence[File], types: Types) -> pa.RecordBatch:
-    """Read all files into one batch, in order, with the columns of the first.
+def whole(files: Sequence[File], types: Types, left_out: Collection[str] = ()) -> pa.RecordBatch:
+    """Read all files into one batch, in order, with the columns of the first but `left_out`.
 
     `types` are those of columns in CSV files which are not to be guessed. Raises `DataError` when
     there are no rows, or when the files do not go together.
@@ -43,7 +43,7 @@ def whole(files: Sequence[File], types: Types) -> pa.RecordBatch:
         if set(one.names) != set(other.names):
             odd = sorted(set(one.names) ^ set(other.names))
             raise DataError(f"{one.path} and {other.path} differ in columns: {', '.join(odd)}.")
-    tables = [file.table(types) for file in files]
+    tables = [file.table(types, left_out) for file in files]
     try:
         table = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:

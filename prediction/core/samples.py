@@ -34,7 +34,7 @@ def read(config: TrainingConfig) -> Sample:
                 f"{files[0].path}: column {name!r}, which the config names, is missing. There "
                 f"are: {', '.join(files[0].names)}."
             )
-    batch = reading.whole(files, _given_types(config))
+    batch = reading.whole(files, _given_types(config), set(config.ignore) - set(named))
     types = {name: columns.plain(batch.schema.field(name).type) for name in batch.schema.names}
     key = {name: types[name] for name in config.key}
     left_out = {*named, *config.ignore}

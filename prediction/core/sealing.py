@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prediction.core import classes, columns, versions
+from prediction.core import classes, columns, versions, writing
 from prediction.core.columns import Types
 from prediction.core.errors import SealError
 
@@ -50,9 +50,11 @@ TYPES = ("key", "features", "predicted")
 def drafting(folder: Path) -> Iterator[Path]:
     """A temporary folder beside `folder`, gone afterwards whatever happens."""
     parent = folder.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=parent) as draft:
-        yield Path(draft)
+    with writing.naming(folder):
+        parent.mkdir(parents=True, exist_ok=True)
+        draft = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=parent)
+    with draft:
+        yield Path(draft.name)
 
 
 def write(seal: Seal, saved: Path, folder: Path) -> None:

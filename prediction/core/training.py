@@ -12,6 +12,7 @@ from prediction.core import (
     repeatability,
     samples,
     sealing,
+    writing,
 )
 from prediction.core.columns import Types
 from prediction.core.config import TrainingConfig
@@ -40,11 +41,13 @@ def train(config: TrainingConfig, progress: Progress) -> int:
     types = predictions.types(predicted, config.key)
     with sealing.drafting(config.model_path) as draft:
         _tell(progress, "checking")
-        saved = classes.save(model, draft)
+        with writing.naming(config.model_path):
+            saved = classes.save(model, draft)
         # What was saved is what is checked: it is what application will load.
         repeatability.check(classes.load(type(model), saved), features, types, config.seed)
         _tell(progress, "saving")
-        sealing.write(_seal(config, sample, types, found), saved, config.model_path)
+        with writing.naming(config.model_path):
+            sealing.write(_seal(config, sample, types, found), saved, config.model_path)
     return len(sample.data)
 
 

@@ -44,9 +44,14 @@ def _differences(python: str, libraries: Mapping[str, str]) -> Iterator[str]:
     if python.split(".")[:2] != PYTHON.split(".")[:2]:
         yield f"Python {python} (here: {PYTHON})"
     for name, version in libraries.items():
-        try:
-            here = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            here = "not installed"
+        here = _installed(name)
         if here != version:
             yield f"{name} {version} (here: {here})"
+
+
+@cache
+def _installed(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"

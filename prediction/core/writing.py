@@ -19,6 +19,9 @@ _REMEDIES = {
     errno.EACCES: "Give this user the permission",
     errno.EPERM: "Give this user the permission",
     errno.EROFS: "Mount the disk for writing",
+    errno.ENOTDIR: "Move the file that lies where a folder should be",
+    errno.EEXIST: "Move the file that lies where a folder should be",
+    errno.EISDIR: "Move the folder that lies where a file should be",
 }
 
 
@@ -31,14 +34,17 @@ class Writer(Protocol):
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Turn what the system says when `path` cannot be written into a `WriteError`."""
+    """Turn the system's refusals to write `path` into a `WriteError`; others pass as they are."""
     try:
         yield
     except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise
         # The system's own words: a library wraps them in many.
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        remedy = _REMEDIES.get(error.errno or 0, "Look at the disk")
-        raise WriteError(f"{path} cannot be written: {reason}. {remedy}.") from error
+        reason = os.strerror(error.errno)
+        raise WriteError(
+            f"{path} cannot be written: {reason}. {_REMEDIES[error.errno]}."
+        ) from error
 
 
 @contextmanager

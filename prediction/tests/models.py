@@ -133,6 +133,14 @@ class OwnFile(Plain):
         return model
 
 
+class Heavy(Plain):
+    """Takes some space on the disk."""
+
+    def __init__(self, size_bytes: int = 1000) -> None:
+        super().__init__()
+        self.weight = np.random.default_rng(0).bytes(size_bytes)
+
+
 class OwnFolder(OwnFile):
     """Keeps itself in a folder."""
 

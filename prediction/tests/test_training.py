@@ -104,6 +104,13 @@ def test_many_classes_are_measured_one_by_one(bench: Bench) -> None:
     assert 0.6 < metrics["accuracy"] < 0.9
 
 
+def test_predictions_of_another_type_than_the_classes_are_refused(bench: Bench) -> None:
+    columns = bench.training_data()
+    columns["y"] = np.where(columns["y"], "high", "low")
+    assert bench.train(columns, kind="multiclass") == 1
+    assert "predict returned column 'label' as bool, and the label 'y' is str" in bench.error
+
+
 def test_without_a_kind_there_are_no_metrics(bench: Bench) -> None:
     columns = bench.training_data()
     del columns["y"]
@@ -182,6 +189,15 @@ def test_a_class_that_does_not_keep_to_its_contract_is_refused(
     assert bench.train(model=model) == 1
     assert words in bench.error
     assert not bench.model.exists()
+
+
+def test_a_module_that_python_cannot_read_is_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bench.folder / "slipped.py").write_text("class Model\n")
+    monkeypatch.syspath_prepend(bench.folder)
+    assert bench.train(model="slipped:Model") == 1
+    assert "slipped:Model cannot be imported: expected ':' (slipped.py, line 1)" in bench.error
 
 
 def test_parameters_that_the_class_does_not_take_are_refused(bench: Bench) -> None:

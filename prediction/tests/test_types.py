@@ -77,6 +77,58 @@ def test_a_csv_file_is_read_with_the_types_of_training(bench: Bench) -> None:
     assert str(table.schema.field("id").type) == "int64"
 
 
+BIG = 2**53 + 1
+
+
+def test_a_whole_number_that_would_be_rounded_is_refused(bench: Bench) -> None:
+    data = bench.folder / "training.csv"
+    data.write_text("id,x\n1,0.5\n2,1.5\n")
+    assert bench.train(data, **KEYS) == 0
+    other = bench.folder / "application.csv"
+    other.write_text(f"id,x\n1,0.5\n2,-{BIG}\n")
+    assert bench.apply(other) == 1
+    assert f"column 'x' has the whole number -{BIG}, which is beyond 2**53" in bench.error
+    assert not bench.output.exists()
+    data.write_text(f"id,x\n1,0.5\n2,{BIG}\n")
+    assert bench.train(data, **KEYS) == 1
+    assert f"column 'x' has the whole number {BIG}" in bench.error
+    data.write_text("id,x\n1,1\n2,36893488147419103233\n")
+    assert bench.train(data, **KEYS) == 1
+    assert "column 'x' has the whole number 36893488147419103233" in bench.error
+
+
+def test_a_large_number_that_float64_has_is_fine(bench: Bench) -> None:
+    data = bench.folder / "training.csv"
+    data.write_text(f"id,x\n1,1e300\n2,{2**60}\n3,{BIG}.25\n")
+    assert bench.train(data, **KEYS) == 0
+    assert bench.apply(data) == 0
+    assert bench.predictions["x_was"].to_pylist() == [1e300, float(2**60), float(f"{BIG}.25")]
+
+
+def test_a_key_in_a_csv_file_may_be_any_whole_number(bench: Bench) -> None:
+    data = bench.folder / "training.csv"
+    data.write_text(f"id,x\n{BIG},1\n{BIG + 1},2\n")
+    assert bench.train(data, **KEYS) == 0
+    assert bench.apply(data) == 0
+    assert bench.predictions["id"].to_pylist() == [BIG, BIG + 1]
+
+
+@pytest.mark.parametrize(
+    ("values", "odd"),
+    [(["1", "2.5", "much"], "much"), (["true", "x", "false"], "x"), (["1998-04-01", "-", ""], "-")],
+)
+def test_a_column_of_a_csv_file_that_is_text_by_a_slip_is_refused(
+    bench: Bench, values: list[str], odd: str
+) -> None:
+    data = bench.folder / "training.csv"
+    rows = [f"{number},{value},1" for number, value in enumerate([*values, *values[:1]])]
+    data.write_text("\n".join(["id,x,z", *rows, ""]))
+    assert bench.train(data, **KEYS) == 1
+    assert f"the first is {odd!r}; all others could be" in bench.error
+    assert bench.train(data, types={"x": "string"}, **KEYS) == 0
+    assert bench.train(data, ignore=["x"], **KEYS) == 0
+
+
 def test_the_config_can_say_the_type_of_a_csv_column(bench: Bench) -> None:
     data = bench.folder / "training.csv"
     data.write_text("id,x\n007,1\n008,2\n")

@@ -63,24 +63,6 @@ def test_a_killed_model_loses_only_the_dates_that_were_not_done(project, tmp_pat
     assert len(project.table("SELECT 1 FROM predictions")) == 40 * len(DATES)
 
 
-def test_an_empty_range_is_refused(project):
-    ended = project.luigi("Backfill", "--start", "2024-03-08", "--stop", "2024-03-08")
-    assert ended.status == 40
-    assert "error: There is no date from 2024-03-08 up to 2024-03-08" in ended.output
-
-
-def test_a_range_without_an_end_is_refused(project):
-    ended = project.luigi("Backfill", "--start", "2024-03-08")
-    assert ended.status == 40
-    assert "error: Say either --start and --stop, or --last N." in ended.output
-
-
-def test_a_range_into_the_future_is_refused(project):
-    ended = project.luigi("Backfill", "--start", "2024-03-08", "--stop", "2999-01-01")
-    assert ended.status == 40
-    assert "2998-12-31 is after today" in ended.output
-
-
 def test_last_counts_back_from_today(project):
     ended = project.luigi("Backfill", "--last", "2")
     assert ended.status == 0, ended.output

@@ -75,21 +75,6 @@ def test_show_says_when_a_date_is_not_loaded(project):
     assert "luigi --module pipeline LoadToBigQuery --date 2024-03-06" in ended.output
 
 
-def test_a_date_after_today_is_refused(project):
-    ended = project.luigi("LoadToBigQuery", "--date", "2999-01-01")
-    assert ended.status == 40
-    assert "error: 2999-01-01 is after today" in ended.output
-    assert "Traceback" not in ended.output
-    assert not project.root.exists()
-
-
-def test_a_date_that_is_none_is_refused(project):
-    ended = project.luigi("LoadToBigQuery", "--date", "1998-02-30")
-    assert ended.status == 40
-    assert "'1998-02-30' is no date. Write it as YYYY-MM-DD" in ended.output
-    assert "Traceback" not in ended.output
-
-
 def test_the_models_own_error_fails_the_task_and_says_where_the_log_is(project):
     project.mischief("training", **{"2024-03-01": {"fail": "column 'amount' is missing"}})
     ended = project.luigi(*LOAD)

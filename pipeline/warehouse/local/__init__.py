@@ -28,8 +28,8 @@ from pipeline.warehouse.local.translation import parse, to_duckdb, translate
 class LocalWarehouse:
     """`Warehouse` in a DuckDB file.
 
-    What does not fit into memory goes to a folder of the system's own for temporary files, which
-    TMPDIR can move to a larger disk.
+    What does not fit into memory goes to the folder for temporary files (`tempfile`), which a task
+    has in `work`.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class LocalWarehouse:
         with tempfile.TemporaryDirectory() as scratch, in_memory(Path(scratch)) as connection:
             sources = Sources(connection, self.tables, Path(scratch))
             tree = translate(tree, parameters, sources.resolve)
-            with running_query():
+            with running_query(sources.describe, sources.check_files):
                 result = Result(connection, to_duckdb(tree))
                 rows = result.count()
                 if not rows:

@@ -45,7 +45,8 @@ def transaction(path: Path, wait_seconds: float) -> Iterator[duckdb.DuckDBPyConn
         ) from error
     except duckdb.Error as error:
         raise StorageError(
-            f"The warehouse {path} can't be used, and is as it was: {explain(error)}."
+            f"The warehouse {path} can't be used, and is as it was: {explain(error)}. Look at its"
+            " disk, and run this again."
         ) from error
     finally:
         lock.release()

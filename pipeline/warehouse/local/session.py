@@ -1,7 +1,7 @@
 """Connections to DuckDB: what each is set to, and its errors in one line."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -37,32 +37,50 @@ def connect(database: str) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def running_query() -> Iterator[None]:
-    """Turn DuckDB's errors about a query into ours."""
+def running_query(
+    describe_tables: Callable[[], str] = str, check_files: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Turn DuckDB's errors about a query into ours.
+
+    `describe_tables` says what the tables hold, for a query that asks for something else.
+    `check_files` raises `DataError` when the reason is a file, and not the query.
+    """
     try:
         yield
-    except duckdb.IOException as error:
-        raise StorageError(f"The query can't read or write a file: {explain(error)}.") from error
     except duckdb.OutOfMemoryException as error:
         raise QueryError(
             f"The query needs more than this machine has: {explain(error)}. Use a larger machine,"
             " or BigQuery."
         ) from error
-    except duckdb.Error as error:
+    except duckdb.BinderException as error:
+        raise _translate(error, describe_tables()) from error
+    # DuckDB does not always manage to say which bytes it can't read.
+    except (duckdb.Error, UnicodeDecodeError) as error:
+        check_files()
+        if isinstance(error, duckdb.IOException):
+            raise StorageError(
+                f"The query can't read or write a file: {explain(error)}. Free some space there,"
+                " or set `work` under [pipeline] in luigi.cfg to a larger disk."
+            ) from error
         raise _translate(error) from error
 
 
-def explain(error: duckdb.Error) -> str:
+def explain(error: Exception) -> str:
     """The part of DuckDB's message that tells what happened, in one line without a full stop."""
     message = _KIND.sub("", _REST.split(str(error), maxsplit=1)[0])
     return re.sub(r"\s+", " ", message).strip().rstrip(".!")
 
 
-def _translate(error: duckdb.Error) -> QueryError:
+def _translate(error: Exception, tables: str = "") -> QueryError:
     missing = _FUNCTION.search(str(error))
     if missing:
         return QueryError(
             f"The local warehouse has no function {missing[1].upper()}, which the query calls."
             " Write it another way, or use BigQuery."
         )
-    return QueryError(f"The query can't be run: {explain(error)}. Correct the query.")
+    if not tables:
+        return QueryError(f"The query can't be run: {explain(error)}. Correct the query.")
+    return QueryError(
+        f"The query can't be run: {explain(error)}. It reads {tables}. Correct the query, or the"
+        " files."
+    )

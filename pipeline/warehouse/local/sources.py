@@ -1,16 +1,18 @@
 """The files that stand for tables: found, and fetched when they lie elsewhere."""
+# ruff: noqa: S608 - names can't be parameters of a statement; each is quoted
 
 import fnmatch
 import re
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 
 from pipeline import storage
 from pipeline.errors import DataError, QueryError
-from pipeline.warehouse.local.columns import literal, quote
-from pipeline.warehouse.local.session import explain
+from pipeline.warehouse.local.columns import describe, literal, quote
+from pipeline.warehouse.local.session import connect, explain
 
 _WILD = re.compile(r"[*?\[]")
 # A CSV file is read once, however often the query reads the table. It is taken as BigQuery takes it
@@ -24,6 +26,10 @@ _PARQUET = "VIEW {} AS SELECT * FROM read_parquet({}, {})"
 _FORMATS = {".parquet": _PARQUET, ".csv": _CSV, ".csv.gz": _CSV}
 # A folder's name becomes a column, in place of the files' own, only when it is asked for.
 _FOLDER_COLUMN = "=*/"
+_NAMELESS = "column0"  # what DuckDB calls the column of an empty file
+_OTHER_DELIMITERS = ";\t|"
+_TYPES = {"BIGINT": "INT64", "DOUBLE": "FLOAT64", "VARCHAR": "STRING", "BOOLEAN": "BOOL"}
+_SHOWN_COLUMNS = 20
 
 
 class Sources:
@@ -47,6 +53,7 @@ class Sources:
         self.tables = {name.lower(): url for name, url in tables.items()}
         self.folder = folder
         self.made: dict[str, str] = {}
+        self.views: dict[str, str] = {}
 
     def resolve(self, name: str) -> str:
         """What the table `name` is called in `connection`. Raises `QueryError`, `DataError`."""
@@ -69,15 +76,55 @@ class Sources:
         if Path(pattern).is_file():
             pattern = as_pattern(pattern)
         option = f"hive_partitioning = {_FOLDER_COLUMN in url}"
+        text = statement.format(quote(source), literal(pattern), option)
         try:
-            self.connection.execute(
-                "CREATE " + statement.format(quote(source), literal(pattern), option)
-            )
-        except duckdb.Error as error:
-            raise DataError(
-                f"The table {name} can't be read from {url}: {explain(error)}."
-                " Correct the file, or its name under [local_warehouse] in luigi.cfg."
-            ) from error
+            self.connection.execute(f"CREATE {text}")
+        except (duckdb.Error, UnicodeDecodeError) as error:
+            raise _unreadable(name, url, explain(error)) from error
+        if statement is _CSV:
+            self._check_csv(source, name, url)
+        else:
+            self.views[source] = text.partition(" AS ")[2]
+
+    def _check_csv(self, source: str, name: str, url: str) -> None:
+        """Refuse what DuckDB takes for a table with one column of no use."""
+        columns = [column for column, _ in describe(self.connection, quote(source))]
+        if columns == [_NAMELESS] and not self._count(source):
+            raise _unreadable(name, url, "it is empty; the first line has the columns' names")
+        for delimiter in _OTHER_DELIMITERS:
+            if len(columns) == 1 and delimiter in columns[0]:
+                reason = f"{columns[0]!r} seems to be separated by {delimiter!r}, not by commas"
+                raise _unreadable(name, url, reason)
+
+    def _count(self, source: str) -> int:
+        rows = self.connection.execute(f"SELECT count(*) FROM {quote(source)}").fetchall()
+        return int(rows[0][0])
+
+    def describe(self) -> str:
+        """What the tables made so far hold, in the words of BigQuery."""
+        return "; ".join(
+            f"{name} ({self._describe_columns(source)})" for name, source in self.made.items()
+        )
+
+    def _describe_columns(self, source: str) -> str:
+        columns = [f"{name} {_TYPES.get(t, t)}" for name, t in describe(self.connection, source)]
+        shown = columns[:_SHOWN_COLUMNS] + ["..."] * (len(columns) > _SHOWN_COLUMNS)
+        return ", ".join(shown if self._count(source) else ["no rows", *shown])
+
+    def check_files(self) -> None:
+        """Read the Parquet files whole, apart from any query. Raise `DataError` for a broken one.
+
+        Nothing but their ends was read when their tables were made.
+        """
+        for name, source in self.made.items():
+            query = self.views.get(source)
+            if query is None:
+                continue
+            try:
+                with closing(connect(":memory:")) as connection:
+                    connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM ({query})").fetchall()
+            except (duckdb.Error, UnicodeDecodeError) as error:
+                raise _unreadable(name, self.tables[name], explain(error)) from error
 
     def _fetch(self, source: str, url: str) -> str:
         """Copy what matches `url` to this machine, and return a pattern that matches the copies."""
@@ -91,6 +138,13 @@ class Sources:
             copy.parent.mkdir(parents=True, exist_ok=True)
             store.download(each, copy)
         return as_pattern(str(target)) + url.removeprefix(stem)
+
+
+def _unreadable(name: str, url: str, reason: str) -> DataError:
+    return DataError(
+        f"The table {name} can't be read from {url}: {reason}. Correct the file, or its name under"
+        " [local_warehouse] in luigi.cfg."
+    )
 
 
 def as_pattern(path: str) -> str:

@@ -3,6 +3,7 @@
 import datetime
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import sqlglot
 from sqlglot import exp
@@ -14,8 +15,12 @@ from pipeline.errors import QueryError
 _NUMERIC_PRECISION, _NUMERIC_SCALE = 38, 9
 
 
+@cache
 def parse(query: str) -> exp.Query:
-    """The tree of `query`. Raises `QueryError` with line and column."""
+    """The tree of `query`. Raises `QueryError` with line and column.
+
+    A backfill has the same text for many dates: its tree is made once, and nobody may change it.
+    """
     try:
         statements = [each for each in sqlglot.parse(query, read="bigquery") if each is not None]
     except ParseError as error:

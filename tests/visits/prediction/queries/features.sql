@@ -1,0 +1,4 @@
+SELECT id, COUNT(*) AS visits, SUM(spent) AS spent
+FROM visits
+WHERE day < @date
+GROUP BY id

@@ -1,0 +1,4 @@
+SELECT id, MAX(day) >= @start AS label
+FROM visits
+WHERE day < @stop
+GROUP BY id
