@@ -34,6 +34,8 @@ def told(describe: Callable[[], Iterable[str]]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
+        # Once: what says farewell must not be interrupted in turn.
+        _ignore_signals()
         # One write for all lines: other workers speak at the same moment.
         sys.stderr.write("".join(f"{line}\n" for line in describe()))
         sys.stderr.flush()
@@ -42,7 +44,13 @@ def told(describe: Callable[[], Iterable[str]]) -> Iterator[None]:
         raise
 
 
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _on_sigterm(number: int, frame: FrameType | None) -> None:
+    _ignore_signals()
     for child in multiprocessing.active_children():
         if child.pid is not None:
             with contextlib.suppress(ProcessLookupError):
