@@ -129,6 +129,12 @@ class JobTask(RunTask):
     """
 
     action: ClassVar[str]
+    date = DaysParameter()
+
+    @property
+    def dates(self) -> Dates:
+        dates: Dates = self.date
+        return dates
 
     @property
     def max_batch_size(self) -> int:  # type: ignore[override]  # a setting in our case
@@ -146,13 +152,7 @@ class TrainModel(JobTask):
     """Fit the model on the data of `date`, and seal it with its queries, configs and image."""
 
     action = "training"
-    date = DaysParameter()
     priority = 40
-
-    @property
-    def dates(self) -> Dates:
-        dates: Dates = self.date
-        return dates
 
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         return {"data": ExtractData("training", date)}
@@ -163,13 +163,7 @@ class ApplyModel(JobTask):
 
     action = "application"
     image_from = "model"
-    date = DaysParameter()
     priority = 10
-
-    @property
-    def dates(self) -> Dates:
-        dates: Dates = self.date
-        return dates
 
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         return {

@@ -12,6 +12,9 @@ from benchmarks import crash
 
 KILLS = 6
 BLOWS = 3  # in the life of one project
+LIVES = 4
+# A blow that comes when all is over is none: a quick machine needs more lives for as many.
+MOST_LIVES = 30
 WORK = crash.Work("toy", ("LoadToBigQuery", "--date", "2024-03-01"), crash.lay_out_toy)
 
 
@@ -24,8 +27,8 @@ def truth(tmp_path_factory) -> crash.Truth:
 def test_whoever_is_killed_the_next_command_brings_all_to_its_end(tmp_path: Path, truth, victim):
     killer = crash.Killer(victim, truth, random.Random(victim), BLOWS)
     tally = crash.Tally()
-    for life in range(4):
-        if tally.kills < KILLS:
+    for life in range(MOST_LIVES):
+        if tally.kills < (KILLS if life < LIVES else BLOWS):
             crash.live(tmp_path / str(life), WORK, killer, tally)
     assert tally.problems == []
     assert tally.kills >= BLOWS
