@@ -35,12 +35,14 @@ class Origin:
         return self.file.parent if self.file else Path.cwd()
 
     def __str__(self) -> str:
+        # A value may have several lines, a message has one.
+        text = None if self.text is None else " ".join(self.text.splitlines())
         if self.file is None:
             flag = f"--{self.section}-{self.key}".replace("_", "-")
-            return f"{flag} {self.text}"
-        if self.text is None:
+            return f"{flag} {text}"
+        if text is None:
             return f"[{self.section}] {self.key} in {self.file}"
-        return f"[{self.section}] {self.key} = {self.text} in {self.file}"
+        return f"[{self.section}] {self.key} = {text} in {self.file}"
 
 
 @dataclass(frozen=True)
