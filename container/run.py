@@ -25,7 +25,7 @@ from container.heart import Heart
 from container.model import ModelProcess
 from container.staging import Stage, Staged, code_version, upload
 from pipeline import claims, storage
-from pipeline.errors import ObjectExistsError, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.layout import Job, Run, base_name
 from pipeline.records import Failure, FailureKind, Marker, Request, RunRequest, Started
 from pipeline.times import now
@@ -83,8 +83,7 @@ class JobRun:
         # Where there is no room for the log there may be some for the reason.
         with contextlib.suppress(PipelineError):
             self.heart.write_log()
-        with contextlib.suppress(ObjectExistsError):
-            storage.open(self.job.failure).write(self.job.failure, failure.dump(), create_only=True)
+        storage.write_once(self.job.failure, failure.dump())
 
     def _is_mine(self, request: RunRequest) -> bool:
         """Whether the run is not done yet and its newest claim names this job."""
@@ -180,9 +179,7 @@ class JobRun:
         )
         self.heart.tell(run.date, 1.0, "done")
         self.heart.write_log()
-        try:
-            storage.open(run.marker).write(run.marker, marker.dump(), create_only=True)
-        except ObjectExistsError:
+        if not storage.write_once(run.marker, marker.dump()):
             logger.info("%s was done by another attempt already", run)
 
     def _refuse(self, request: RunRequest, failure: Failure) -> None:
@@ -190,9 +187,7 @@ class JobRun:
         self._refusals += 1
         logger.error("%s of %s: %s", self.request.action, request.date, failure.reason)
         self.heart.write_log()
-        url = self._run(request).failure(self.job.name)
-        with contextlib.suppress(ObjectExistsError):
-            storage.open(url).write(url, failure.dump(), create_only=True)
+        storage.write_once(self._run(request).failure(self.job.name), failure.dump())
 
     def _run(self, request: RunRequest) -> Run:
         return Run(self.request.action, request.date, request.folder)
@@ -207,9 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     job = Job(base_name(options.job), options.job)
     request = Request.parse(storage.open(job.request).read(job.request), job.request)
     started = Started(platform.node(), now(), _libraries())
-    try:
-        storage.open(job.started).write(job.started, started.dump(), create_only=True)
-    except ObjectExistsError:
+    if not storage.write_once(job.started, started.dump()):
         print(f"{job.name} was started before; a job runs once.")  # noqa: T201 - the console
         return 0
     scratch = options.scratch or Path(tempfile.mkdtemp(prefix="job-"))

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline import layout, storage
-from pipeline.errors import ObjectExistsError
 from pipeline.layout import Run
 from pipeline.records import Claim
 
@@ -38,9 +37,6 @@ def newest_claim(urls: Iterable[str]) -> int:
 def claim(run: Run, number: int, job: str) -> bool:
     """Write claim `number` of a run for `job`, or find it there. False when it is another job's."""
     url = run.claim(number)
-    store = storage.open(url)
-    try:
-        store.write(url, Claim(job).dump(), create_only=True)
-    except ObjectExistsError:
-        return Claim.parse(store.read(url), url).job == job
-    return True
+    if storage.write_once(url, Claim(job).dump()):
+        return True
+    return Claim.parse(storage.open(url).read(url), url).job == job

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pipeline import claims, decision, storage
 from pipeline.compute import Compute, Look, State
 from pipeline.decision import Limits, Verdict
-from pipeline.errors import ComputeError, JobFailedError, ObjectExistsError
+from pipeline.errors import ComputeError, JobFailedError
 from pipeline.layout import Job, Layout, Run, base_name
 from pipeline.records import Budget, Failure, FailureKind, Heartbeat, Request, RunRequest
 
@@ -358,11 +358,7 @@ _REASONS = {
 
 def write_failure(job: Job, failure: Failure) -> bool:
     """Write a job's failure, once. False when there is one already."""
-    try:
-        storage.open(job.failure).write(job.failure, failure.dump(), create_only=True)
-    except ObjectExistsError:
-        return False
-    return True
+    return storage.write_once(job.failure, failure.dump())
 
 
 def cancel(layout: Layout, run: Run, compute: Compute) -> str | None:

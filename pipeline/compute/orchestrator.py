@@ -21,7 +21,7 @@ from pipeline.compute.local import (
     scratch_folder,
     sweep,
 )
-from pipeline.errors import ComputeError, ObjectExistsError, PipelineError
+from pipeline.errors import ComputeError, PipelineError
 from pipeline.layout import Job, Run
 from pipeline.records import Failure, FailureKind, Marker, Request, RunRequest, Started
 from pipeline.times import now
@@ -58,7 +58,7 @@ class OrchestratorCompute:
             return
         try:
             sweep(self.work)
-            if _write_once(job.started, Started(platform.node(), now()).dump()):
+            if storage.write_once(job.started, Started(platform.node(), now()).dump()):
                 self._carry_out(job)
         finally:
             lock.release()
@@ -84,9 +84,9 @@ class OrchestratorCompute:
                     marker = self._perform(each, run.results(job.name))
             except PipelineError as error:
                 failure = Failure(FailureKind.ERROR, "orchestrator", str(error))
-                _write_once(run.failure(job.name), failure.dump())
+                storage.write_once(run.failure(job.name), failure.dump())
             else:
-                _write_once(run.marker, marker.dump())
+                storage.write_once(run.marker, marker.dump())
 
 
 @contextmanager
@@ -102,11 +102,3 @@ def _temporary_files(folder: Path) -> Iterator[None]:
     finally:
         tempfile.tempdir = before
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _write_once(url: str, content: bytes) -> bool:
-    try:
-        storage.open(url).write(url, content, create_only=True)
-    except ObjectExistsError:
-        return False
-    return True

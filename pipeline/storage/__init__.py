@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.errors import SettingsError
+from pipeline.errors import ObjectExistsError, SettingsError
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,15 @@ def open(url: str) -> Storage:  # noqa: A001 - the port's own word: storage.open
     """The storage that holds `url`."""
     scheme, separator, _ = url.partition("://")
     return _open(scheme if separator else "")
+
+
+def write_once(url: str, content: bytes) -> bool:
+    """Write what is written only once. False when something is at `url` already."""
+    try:
+        open(url).write(url, content, create_only=True)
+    except ObjectExistsError:
+        return False
+    return True
 
 
 @cache
