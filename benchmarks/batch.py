@@ -1,6 +1,6 @@
 """Sixty dates from nothing, against one container for each date.
 
-.venv/bin/python benchmarks/batch.py [--data full] [--together 30]
+.venv/bin/python benchmarks/batch.py [--data full] [--together 10]
 """
 
 import argparse
@@ -47,7 +47,7 @@ class Filled:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", choices=["sample", "full"], default="sample")
-    options.add_argument("--together", type=int, default=10, help="max_dates_per_job")
+    options.add_argument("--together", type=int, default=30, help="max_dates_per_job")
     options.add_argument("--rounds", type=int, default=1)
     given = options.parse_args()
     head(f"batch: {DATES} dates from nothing, {given.data} data")

@@ -66,7 +66,7 @@ class application(luigi.Config):  # noqa: N801 - as above
 
     data: str = Template(default="")
     deadline_seconds: int = Whole(default=3600, at_least=1)
-    max_dates_per_job: int = Whole(default=10, at_least=1)
+    max_dates_per_job: int = Whole(default=30, at_least=1)
 
 
 class jobs(luigi.Config):  # noqa: N801 - as above
