@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 DATE ?= 1998-04-01
 BIN := .venv/bin
+EMULATORS := .venv-emulators
 TESTS ?=
 PARALLEL := --numprocesses auto --dist worksteal
 
@@ -24,11 +25,11 @@ demo: .venv/installed ## Run the whole chain for DATE (1998-04-01) on this machi
 	@$(BIN)/python -m pipeline show $(DATE)
 
 .PHONY: test
-test: .venv/installed ## Run every test
+test: .venv/installed $(EMULATORS)/installed ## Run every test
 	@$(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
 .PHONY: test-fast
-test-fast: .venv/installed ## Run the tests that start few processes, in under a minute
+test-fast: .venv/installed $(EMULATORS)/installed ## Run the tests that start few processes, in under a minute
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(TESTS)
 
 .PHONY: messages
@@ -40,7 +41,7 @@ lint: .venv/installed ## Check style, types and shell scripts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/shellcheck .ci/run
+	@$(BIN)/shellcheck .ci/run container/boot.sh
 
 .PHONY: format
 format: .venv/installed ## Put the code into the house's format
@@ -48,15 +49,19 @@ format: .venv/installed ## Put the code into the house's format
 	@$(BIN)/ruff format .
 
 .PHONY: lock
-lock: .venv/installed ## Write requirements.lock anew from pyproject.toml and prediction/requirements.txt
+lock: .venv/installed ## Write the locks of the libraries anew, with the newest versions
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--only-binary :all: --no-emit-index-url --group dev \
 		--custom-compile-command 'make lock' \
 		pyproject.toml prediction/requirements.txt -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--only-binary :all: --no-emit-index-url --excludes tests/cloud/excludes.txt \
+		--custom-compile-command 'make lock' \
+		tests/cloud/requirements.in -o tests/cloud/requirements.lock
 
 .PHONY: clean
 clean: ## Delete the environment and all that was made here, results included
-	@rm -rf .venv var
+	@rm -rf .venv $(EMULATORS) var
 
 # Made again only when the lock changes, and then from nothing, so that no older library stays.
 .venv/installed: requirements.lock
@@ -66,4 +71,13 @@ clean: ## Delete the environment and all that was made here, results included
 	@echo "Setting up .venv ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The servers that stand in for Google Cloud in tests; they never meet the project's libraries.
+$(EMULATORS)/installed: tests/cloud/requirements.lock
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or say PYTHON=..." >&2; exit 1; }
+	@rm -rf $(EMULATORS)
+	@$(PYTHON) -m venv $(EMULATORS) || { echo "Python can't make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up $(EMULATORS) ..."
+	@$(EMULATORS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r tests/cloud/requirements.lock
 	@touch $@
