@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from container.transfers import Tell, say_nothing, transfer
 from pipeline import checksums, storage
 from pipeline.errors import ChecksumError, DataError
 from pipeline.layout import base_name, file_url
@@ -70,8 +71,8 @@ class Stage:
         self.action = action
         self._inputs: dict[str, Fetched] = {}
 
-    def prepare(self, request: RunRequest) -> Staged:
-        """Fetch a run's inputs and write its config.
+    def prepare(self, request: RunRequest, tell: Tell = say_nothing) -> Staged:
+        """Fetch a run's inputs and write its config; `tell` hears how many files are there.
 
         The config is the action's file, from the model's folder when the run applies a model and
         from the package otherwise, with paths and constants laid over it.
@@ -79,7 +80,7 @@ class Stage:
         folder = self.scratch / str(request.date)
         results = folder / "results"
         results.mkdir(parents=True)
-        fetched = {name: self._fetch(name, each) for name, each in request.inputs.items()}
+        fetched = {name: self._fetch(name, each, tell) for name, each in request.inputs.items()}
         origins = {copy: url for each in fetched.values() for copy, url in each.origins().items()}
         config = self._configs(fetched) / f"{self.action}.json"
         name = _trace(str(config), origins)
@@ -121,54 +122,67 @@ class Stage:
         for path in configs + (queries or sorted((self.package / "queries").glob("*.sql"))):
             shutil.copyfile(path, results / path.name)
 
-    def _fetch(self, name: str, source: Source) -> Fetched:
+    def _fetch(self, name: str, source: Source, tell: Tell) -> Fetched:
         if source.marker not in self._inputs:
             folder = self.scratch / f"{name}-{len(self._inputs)}"
             folder.mkdir()
-            self._inputs[source.marker] = fetch(source, folder)
+            self._inputs[source.marker] = fetch(source, folder, tell)
         return self._inputs[source.marker]
 
 
-def fetch(source: Source, folder: Path) -> Fetched:
+def fetch(source: Source, folder: Path, tell: Tell = say_nothing) -> Fetched:
     """Bring the files of a finished run into `folder` and compare each with its checksum.
 
     An attempt's own files lie in `folder` as they did when it made them, files from elsewhere
     each in a numbered folder, as their names may be the same.
     Raises `ChecksumError` naming the file that is not the one that the marker lists.
     """
-    store = storage.open(source.marker)
-    content = store.read(source.marker)
+    marker = _read_marker(source)
+    run_folder = source.marker.rpartition("/")[0]
+
+    def bring(numbered: tuple[int, File]) -> Path:
+        number, each = numbered
+        url = file_url(run_folder, each.path)
+        own = each.path.removeprefix(f"{marker.job}/")
+        path = folder / (own if own != each.path else f"{number}/{base_name(url)}")
+        _bring(url, each, source.marker, path)
+        return path
+
+    paths = transfer(bring, list(enumerate(marker.files)), tell)
+    return Fetched(folder, marker, paths, f"{run_folder}/{marker.job}")
+
+
+def _read_marker(source: Source) -> Marker:
+    content = storage.open(source.marker).read(source.marker)
     if checksums.of_bytes(content) != source.checksum:
         raise ChecksumError(
             f"{source.marker} was replaced since this job was asked for. Run the task again."
         )
-    marker = Marker.parse(content, source.marker)
-    run_folder = source.marker.rpartition("/")[0]
-    paths = []
-    for number, each in enumerate(marker.files):
-        url = file_url(run_folder, each.path)
-        own = each.path.removeprefix(f"{marker.job}/")
-        path = folder / (own if own != each.path else f"{number}/{base_name(url)}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        storage.open(url).download(url, path)
-        if checksums.of_file(path) != each.checksum:
-            raise ChecksumError(
-                f"{url} is not the file that {source.marker} lists (its checksum differs)."
-                " Make it again: delete the marker and run the task."
-            )
-        paths.append(path)
-    return Fetched(folder, marker, paths, f"{run_folder}/{marker.job}")
+    return Marker.parse(content, source.marker)
 
 
-def upload(folder: Path, run_folder: str, attempt: str) -> list[File]:
-    """Take all files of `folder` to `<run_folder>/<attempt>/` and list them."""
-    files = []
-    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+def _bring(url: str, listed: File, marker: str, path: Path) -> None:
+    storage.open(url).download(url, path)
+    if not checksums.matches(path, listed.checksum):
+        raise ChecksumError(
+            f"{url} is not the file that {marker} lists (its checksum differs)."
+            " Make it again: delete the marker and run the task."
+        )
+
+
+def upload(folder: Path, run_folder: str, attempt: str, tell: Tell = say_nothing) -> list[File]:
+    """Take all files of `folder` to `<run_folder>/<attempt>/` and list them.
+
+    Raises `ObjectExistsError` when another has used the attempt's name.
+    """
+
+    def take(path: Path) -> File:
         name = f"{attempt}/{path.relative_to(folder).as_posix()}"
         url = f"{run_folder}/{name}"
-        storage.open(url).upload(path, url)
-        files.append(File(name, path.stat().st_size, checksums.of_file(path)))
-    return files
+        stat = storage.open(url).upload(path, url, create_only=True)
+        return File(name, stat.size_bytes, stat.checksum)
+
+    return transfer(take, sorted(each for each in folder.rglob("*") if each.is_file()), tell)
 
 
 def code_version(package: Path) -> str:

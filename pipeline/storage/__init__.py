@@ -1,10 +1,10 @@
 """Objects named by URL: the interface, and the side that a URL's scheme chooses.
 
-A URL without a scheme is an absolute path of this machine, taken literally: nothing in it is
-quoted, so a space, `%` or `#` means itself.
+A URL without a scheme is an absolute path of this machine, gs://bucket/name an object in Cloud
+Storage. Both are taken literally: nothing in them is quoted, so a space, `%` or `#` means itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,14 +48,23 @@ class Storage(Protocol):
     def list(self, folder: str) -> Iterator[Entry]:
         """Every object below `folder`, at any depth, ordered by URL. Nothing there: no entry."""
 
-    def upload(self, path: Path, url: str, *, create_only: bool = False) -> None:
-        """Copy the file at `path` to `url`, with the promises of `write`."""
+    def upload(self, path: Path, url: str, *, create_only: bool = False) -> Stat:
+        """Copy the file at `path` to `url`, with the promises of `write`.
+
+        Returns what `stat` says of the object.
+        """
 
     def download(self, url: str, path: Path) -> None:
         """Copy the object to the file `path`. Raise `ObjectMissingError` when nothing is there."""
 
     def stat(self, url: str) -> Stat:
-        """Size and checksum of an object. Raise `ObjectMissingError` when nothing is there."""
+        """Size and checksum of an object. Raise `ObjectMissingError` when nothing is there.
+
+        The algorithm of the checksum is the storage's own, the same for all of its objects.
+        """
+
+    def stats(self, folder: str) -> Mapping[str, Stat]:
+        """What `stat` says of every object below `folder`, by its URL, in as few requests."""
 
     def delete(self, url: str) -> None:
         """Take the object away. No-op when nothing is at `url`."""
@@ -82,6 +91,11 @@ def _open(scheme: str) -> Storage:
         from pipeline.storage.local import LocalStorage
 
         return LocalStorage()
+    if scheme == "gs":
+        from pipeline.storage.google import GoogleStorage
+
+        return GoogleStorage()
     raise SettingsError(
-        f"There is no storage for {scheme}:// URLs. Set `storage` under [pipeline] to a folder."
+        f"There is no storage for {scheme}:// URLs. Set `storage` under [pipeline] to a folder or"
+        " to gs://bucket/prefix."
     )

@@ -9,11 +9,10 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from pipeline import storage
+from pipeline import checksums, storage
 from pipeline.errors import ObjectExistsError, ObjectMissingError, StorageError
 
 ODD_NAMES = ["a b.txt", "100%.txt", "50%25.txt", "a#b?c.txt", "über/größe.txt", "date=1998-04-01/x"]
@@ -49,6 +48,27 @@ for round in itertools.count():
     print(round, flush=True)
 """
 
+FORK = """
+import os, sys
+from pipeline import storage
+folder = sys.argv[1]
+store = storage.open(folder)
+store.write(f"{folder}/parent", b"parent")
+def work(name):
+    for round in range(40):
+        content = f"{name} {round}".encode() * 1000
+        store.write(f"{folder}/{name}", content)
+        assert store.read(f"{folder}/{name}") == content
+children = []
+for number in range(3):
+    if not (child := os.fork()):
+        work(f"child-{number}")
+        os._exit(0)
+    children.append(child)
+work("parent")
+sys.exit(any(os.waitpid(child, 0)[1] for child in children))
+"""
+
 
 @dataclass
 class Side:
@@ -58,18 +78,28 @@ class Side:
     forbidden: str
 
 
-@pytest.fixture(params=["local"])
-def side(request: pytest.FixtureRequest, tmp_path: Path):
-    sides = {"local": local_side}
-    yield from sides[request.param](tmp_path)
+@pytest.fixture(params=["local", "google"])
+def side(request: pytest.FixtureRequest):
+    sides = {"local": local_side, "google": google_side}
+    yield from sides[request.param](request)
 
 
-def local_side(folder: Path):
+def local_side(request: pytest.FixtureRequest):
+    folder = request.getfixturevalue("tmp_path")
     locked = folder / "locked"
     locked.mkdir(mode=0o500)
     # chmod does not stop root; the kernel's own tree does.
     yield Side(str(folder / "store"), "/sys/x" if os.geteuid() == 0 else str(locked / "x"))
     locked.chmod(0o700)
+
+
+def google_side(request: pytest.FixtureRequest):
+    cloud = request.getfixturevalue("cloud")
+    for name, value in cloud.environment.items():
+        request.getfixturevalue("monkeypatch").setenv(name, value)
+    message = "Permission 'storage.objects.create' denied on resource (or it may not exist)."
+    cloud.faults.add("/b/forbidden/", service="storage", status=403, message=message)
+    yield Side(f"{cloud.new_bucket()}/store", "gs://forbidden/x")
 
 
 @pytest.fixture
@@ -282,6 +312,50 @@ def test_a_big_file_goes_up_and_comes_down_the_same(store, url, tmp_path):
     store.download(url, copy)
     assert copy.read_bytes() == source.read_bytes()
     assert [path.name for path in copy.parent.iterdir()] == ["copy"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 9_000_001])
+def test_upload_and_stat_tell_the_files_size_and_checksum(store, url, tmp_path, size):
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(size))
+    stat = store.upload(source, url)
+    assert stat == store.stat(url)
+    assert stat.size_bytes == size
+    assert checksums.matches(source, stat.checksum)
+    source.write_bytes(os.urandom(size) + b"more")
+    assert not checksums.matches(source, stat.checksum)
+
+
+def test_a_stat_follows_the_content(store, url):
+    with pytest.raises(ObjectMissingError, match=r"object\.bin does not exist"):
+        store.stat(url)
+    store.write(url, b"first")
+    first = store.stat(url)
+    store.write(url, b"other")
+    assert first.size_bytes == store.stat(url).size_bytes
+    assert first.checksum != store.stat(url).checksum
+
+
+def test_forked_processes_share_the_objects_and_nothing_else(store, side):
+    worker = python(FORK, side.folder)
+    worker.communicate(timeout=60)
+    assert worker.returncode == 0
+    assert len(urls(store, side.folder)) == 4
+
+
+def test_threads_read_and_write_at_once(store, side, tmp_path):
+    def work(number: int) -> None:
+        url, copy = f"{side.folder}/{number}", tmp_path / f"copy-{number}"
+        for round_number in range(10):
+            content = f"{number} {round_number}".encode() * 10_000
+            store.write(url, content)
+            assert store.read(url) == content
+            store.download(url, copy)
+            assert copy.read_bytes() == content
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert len(urls(store, side.folder)) == 8
 
 
 def test_uploading_a_file_that_is_not_there_says_so(store, url, tmp_path):
