@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from functools import cache
 
-from pipeline import storage
-from pipeline.errors import ChecksumError, TableError
+from pipeline import finished, storage
+from pipeline.errors import ChecksumError, DataError, ObjectMissingError, TableError
 from pipeline.layout import base_name, file_url
+from pipeline.model_package import sealed_key
 from pipeline.records import Marker, RunRequest, Source
 from pipeline.times import now
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import Batch, Warehouse
 
 VIEW = "predictions"
 
@@ -24,11 +25,12 @@ class Delivery:
     def __call__(self, request: RunRequest, results: str) -> Marker:
         began = now()
         source = request.inputs["predictions"]
-        predictions = Marker.parse(storage.open(source.marker).read(source.marker), source.marker)
-        rows = self.warehouse.load(_files(source, predictions), self.table, request.date)
-        if predictions.rows is not None and rows != predictions.rows:
+        predictions = finished.read_marker(source.marker)
+        batch = _describe(source, predictions, results)
+        loaded = self.warehouse.load(batch, self.table)
+        if predictions.rows is not None and loaded.rows != predictions.rows:
             raise TableError(
-                f"{self.table} has {rows} rows of {request.date} after the load, but"
+                f"{self.table} has {loaded.rows} rows of {request.date} after the load, but"
                 f" {source.marker} says {predictions.rows}. Run the task again."
             )
         _publish(self.warehouse, self.table)  # type: ignore[arg-type]  # hashed by identity
@@ -36,13 +38,13 @@ class Delivery:
             family=self.family,
             date=request.date,
             job=base_name(results),
-            rows=rows,
+            rows=loaded.rows,
             files=(),
             made_from=dict(request.inputs),
             image=None,
             started_at=began,
             ended_at=now(),
-            about={"table": self.table},
+            about={**loaded.about, "table": self.table},
         )
 
 
@@ -52,13 +54,43 @@ def _publish(warehouse: Warehouse, table: str) -> None:
     warehouse.publish(VIEW, table)
 
 
+def _describe(source: Source, predictions: Marker, results: str) -> Batch:
+    """What is to be loaded, in the attempt whose folder is `results`."""
+    columns = predictions.about.get("columns")
+    if not columns:
+        raise DataError(
+            f"{source.marker} does not say which columns its files have. Have the model write its"
+            " predictions as part-*.parquet, delete the marker, and run ApplyModel."
+        )
+    return Batch(
+        date=predictions.date,
+        files=_files(source, predictions),
+        columns=columns,
+        key=_key(predictions.made_from["model"].marker),
+        attempt=results,
+        rows=predictions.rows,
+    )
+
+
+@cache
+def _key(model: str) -> tuple[str, ...]:
+    """The same model predicts many dates."""
+    return sealed_key(model)
+
+
 def _files(source: Source, predictions: Marker) -> list[str]:
     """The URLs of the files to load, each compared with the marker's checksum."""
     folder = source.marker.rpartition("/")[0]
+    stats = storage.open(folder).stats(f"{folder}/{predictions.job}")
     urls = []
     for each in predictions.files:
         url = file_url(folder, each.path)
-        if storage.open(url).stat(url).checksum != each.checksum:
+        if url not in stats:
+            raise ObjectMissingError(
+                f"{url} does not exist, and {source.marker} lists it. Make it again: delete the"
+                " marker and run ApplyModel."
+            )
+        if stats[url].checksum != each.checksum:
             raise ChecksumError(
                 f"{url} is not the file that {source.marker} lists. Make it again: delete the"
                 " marker and run ApplyModel."

@@ -11,6 +11,7 @@ from pipeline.errors import DataError
 from pipeline.layout import base_name
 from pipeline.model_package import Recipe
 from pipeline.records import File, Marker, RunRequest
+from pipeline.storage import Stat
 from pipeline.times import now
 from pipeline.warehouse import Warehouse
 
@@ -35,12 +36,16 @@ class QueryExtraction:
         recipe = self._recipe(request)
         query = self._compose(recipe, request.date)
         extraction = self.warehouse.extract(query.text, query.parameters, recipe.key, results)
-        files = [_describe(url, request.folder) for url in extraction.files]
-        for name, text in recipe.texts().items():
-            url = f"{results}/{name}"
+        texts = {f"{results}/{name}": text for name, text in recipe.texts().items()}
+        for url, text in texts.items():
             storage.open(url).write(url, text.encode())
-            files.append(_describe(url, request.folder))
-        about = {"columns": dict(extraction.columns), "training_window": self._window(request.date)}
+        stats = storage.open(results).stats(results)
+        files = [_describe(url, stats[url], request.folder) for url in (*extraction.files, *texts)]
+        about = {
+            **extraction.about,
+            "columns": dict(extraction.columns),
+            "training_window": self._window(request.date),
+        }
         return _mark(self.action, request, results, began, extraction.rows, files, about)
 
     def _recipe(self, request: RunRequest) -> Recipe:
@@ -78,14 +83,14 @@ class FileExtraction:
     def __call__(self, request: RunRequest, results: str) -> Marker:
         began = now()
         url = self.template.replace("{date}", str(request.date))
-        files = [_describe(each, request.folder) for each in self._find(url)]
+        files = [_describe(url, stat, request.folder) for url, stat in self._find(url).items()]
         return _mark(self.action, request, results, began, None, files, {})
 
-    def _find(self, url: str) -> list[str]:
+    def _find(self, url: str) -> dict[str, Stat]:
         store = storage.open(url)
         if store.exists(url):
-            return [url]
-        found = [each.url for each in store.list(url) if each.url.endswith(DATA_SUFFIXES)]
+            return {url: store.stat(url)}
+        found = {each: s for each, s in store.stats(url).items() if each.endswith(DATA_SUFFIXES)}
         if not found:
             raise DataError(
                 f"There is no data at {url}. Put the file there (.csv, .csv.gz, .parquet, or a"
@@ -94,8 +99,7 @@ class FileExtraction:
         return found
 
 
-def _describe(url: str, run_folder: str) -> File:
-    stat = storage.open(url).stat(url)
+def _describe(url: str, stat: Stat, run_folder: str) -> File:
     return File(url.removeprefix(f"{run_folder}/"), stat.size_bytes, stat.checksum)
 
 

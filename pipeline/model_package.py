@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pipeline import storage
+from pipeline import finished
 from pipeline.errors import DataError
 from pipeline.layout import base_name, file_url
 from pipeline.queries import FEATURES, LABELS
-from pipeline.records import Marker
 
 _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR)
 
@@ -40,7 +39,7 @@ class Recipe:
     @classmethod
     def of_model(cls, url: str) -> Self:
         """The recipe that was sealed with the model whose marker is at `url`."""
-        return cls(_read_sealed(url, FEATURES), None, sealed_key(url))
+        return cls(read_sealed(url, FEATURES), None, sealed_key(url))
 
     def texts(self) -> dict[str, str]:
         """The queries by the names of their files."""
@@ -50,15 +49,19 @@ class Recipe:
 
 def sealed_key(url: str) -> tuple[str, ...]:
     """The columns of the key of the model whose marker is at `url`."""
-    return _key(_read_sealed(url, "training.json"), url)
+    return _key(read_sealed(url, "training.json"), url)
 
 
-def _read_sealed(url: str, name: str) -> str:
-    marker = Marker.parse(storage.open(url).read(url), url)
+def read_sealed(url: str, name: str) -> str:
+    """The text of the file `name` beside the model whose marker is at `url`.
+
+    Raises `DataError` when the marker lists no such file.
+    """
+    marker = finished.read_marker(url)
     for each in marker.files:
         if base_name(each.path) == name:
             path = file_url(url.rpartition("/")[0], each.path)
-            return storage.open(path).read(path).decode()
+            return finished.read(path).decode()
     raise DataError(f"{url} lists no {name}. Train this model again.")
 
 

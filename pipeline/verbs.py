@@ -4,7 +4,7 @@ import datetime
 
 import duckdb
 
-from pipeline import jobs, opening, storage
+from pipeline import finished, jobs, opening
 from pipeline.errors import CancelError, ObjectMissingError
 from pipeline.layout import Run
 from pipeline.model_package import sealed_key
@@ -58,16 +58,14 @@ def _places(model: Marker, url: str) -> dict[str, str]:
 
 
 def _follow(marker: Marker, name: str) -> Marker:
-    url = marker.made_from[name].marker
-    return Marker.parse(storage.open(url).read(url), url)
+    return finished.read_marker(marker.made_from[name].marker)
 
 
 def _read(run: Run, task: str) -> Marker:
     try:
-        content = storage.open(run.marker).read(run.marker)
+        return finished.read_marker(run.marker)
     except ObjectMissingError:
         raise ObjectMissingError(
             f"{task} of {run.date} is not done: there is no {run.marker}."
             f" Run `luigi --module pipeline {task} --date {run.date}`."
         ) from None
-    return Marker.parse(content, run.marker)

@@ -2,8 +2,8 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.errors import SettingsError
 
@@ -15,16 +15,56 @@ if TYPE_CHECKING:
 class Extraction:
     """What a query left in storage: `files` (URLs of Parquet), `rows`, and columns as name -> type.
 
-    Types are Arrow's, in the words of `str(pyarrow.DataType)`.
+    Types are Arrow's, in the words of `str(pyarrow.DataType)`. `about` holds what the marker is to
+    say of how it was done: names of jobs, bytes billed.
     """
 
     files: tuple[str, ...]
     rows: int
     columns: Mapping[str, str]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Predictions of one date, in the files of one attempt.
+
+    Parameters
+    ----------
+    date : datetime.date
+    files : URLs of Parquet
+    columns : name -> Arrow type
+        In the words of `str(pyarrow.DataType)`; the same in all files.
+    key : names of columns
+        What tells one row of a date from another.
+    attempt : URL of a folder
+        That of the attempt that loads. Asked again with the same one, it is loaded once.
+    rows : int or None
+        How many there are in the files; None where that is not known.
+    """
+
+    date: datetime.date
+    files: Sequence[str]
+    columns: Mapping[str, str]
+    key: Sequence[str]
+    attempt: str
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The `rows` of a partition after a load; `about` is for the marker, as in `Extraction`."""
+
+    rows: int
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Warehouse(Protocol):
-    """Tables. Every method can be asked again after a lost reply, and ends the same."""
+    """Tables. Every method can be asked again after a lost reply, and ends the same.
+
+    Every method raises `StorageError` when the warehouse itself can't be used: no network, no
+    permission, no space.
+    """
 
     def extract(
         self,
@@ -35,17 +75,25 @@ class Warehouse(Protocol):
     ) -> Extraction:
         """Run `query` (BigQuery's dialect) and leave its rows as `part-*.parquet` in `folder`.
 
-        Rows are ordered by `key`, whose columns hold no null and no combination twice.
+        `folder` belongs to one attempt. Rows are ordered by `key`, whose columns hold no null and
+        no combination twice; to Parquet every column may hold nulls.
+
         Raises `QueryError` when the query is refused, when a key comes twice or is null (naming
         the keys), and when there are no rows; `DataError` when a table's files can't be read.
         """
 
-    def load(self, files: Sequence[str], table: str, date: datetime.date) -> int:
-        """Replace the partition `date` of `table` by the rows of `files`, and nothing else.
+    def load(self, batch: Batch, table: str) -> Loaded:
+        """Replace one date of `table` by the rows of `batch`, and nothing else.
 
-        Makes the table when it is not there, and its columns that are new in the files. Returns
-        the rows of the partition afterwards. Raises `TableError` when the files' columns do not
-        fit the table's, and `DataError` when the files hold no row, or rows of another date.
+        Makes the table when it is not there, and its columns that are new in the files. Raises
+        `TableError` when the files' columns do not fit the table's, and `DataError` when the files
+        hold no row, or rows of another date.
+        """
+
+    def differences(self, table: str, columns: Mapping[str, str]) -> list[str]:
+        """Why `load` would refuse files with `columns`, a sentence each.
+
+        None when they fit, and when `table` is not there. Types are Arrow's, as in `Batch`.
         """
 
     def read(

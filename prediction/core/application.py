@@ -61,6 +61,7 @@ def apply(config: ApplicationConfig, progress: Progress) -> int:
         if not rows:
             raise _no_rows(files)
         check.finish()
+    progress.wrote({column.name: str(column.type) for column in scorer.schema})
     return rows
 
 

@@ -1,13 +1,13 @@
 """How far a run is: a bar in a terminal, else a line every few seconds, and JSON lines into a file.
 
 A line of the file is {"config", "done", "total", "message"}; a run's last line also has "status",
-and "rows" or "reason" and "traceback".
+and "rows" or "reason" and "traceback". Where a run wrote a table, "columns" has its columns.
 """
 
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -37,6 +37,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._bar: Any = None
         self._last: dict[str, Any] = {"done": 0, "total": None, "message": "starting"}
+        self._columns: Mapping[str, str] = {}
         self._start = clock()
         self._told, self._filed = self._start, float("-inf")
 
@@ -63,11 +64,16 @@ class Progress:
             of = f" of {total:,}" if total is not None else ""
             self._write(f"{message}: {done:,}{of} rows, {done / (now - self._start):,.0f} rows/s")
 
+    def wrote(self, columns: Mapping[str, str]) -> None:
+        """Say which columns the run's output has, name -> Arrow type; told at the run's end."""
+        self._columns = columns
+
     def done(self, rows: int, message: str) -> None:
         """End a run that went well and read `rows` rows."""
         self.close()
         self._last = {"done": rows, "total": rows, "message": message}
-        self._append({"status": "done", "rows": rows})
+        columns = {"columns": self._columns} if self._columns else {}
+        self._append({"status": "done", "rows": rows, **columns})
         self._write(message)
 
     def failed(self, reason: str, traceback: str) -> None:

@@ -11,18 +11,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-from sqlglot import exp
 
 from pipeline import storage
-from pipeline.errors import DataError, QueryError, TableError
-from pipeline.warehouse import Extraction
-from pipeline.warehouse.local.columns import find_kind, quote
+from pipeline.warehouse import Batch, Extraction, Loaded, refusals
+from pipeline.warehouse.local.columns import find_kind, quote, table_types
 from pipeline.warehouse.local.database import transaction
 from pipeline.warehouse.local.partition import Partition
 from pipeline.warehouse.local.result import Result
 from pipeline.warehouse.local.session import in_memory, running_query
 from pipeline.warehouse.local.sources import Sources
-from pipeline.warehouse.local.translation import parse, to_duckdb, translate
+from pipeline.warehouse.local.translation import to_duckdb, translate
+from pipeline.warehouse.parsing import find_origins, parse
+from pipeline.warehouse.types import find_differences
 
 
 class LocalWarehouse:
@@ -61,21 +61,28 @@ class LocalWarehouse:
                 result = Result(connection, to_duckdb(tree))
                 rows = result.count()
                 if not rows:
-                    raise QueryError(_describe_nothing(parameters))
-                result.check_key(key, _find_origins(tree))
+                    raise refusals.no_rows_returned(parameters)
+                origins = [(name, to_duckdb(each)) for name, each in find_origins(tree)]
+                result.check_key(key, origins)
                 files = [_deliver(path, folder) for path in result.write(key, Path(scratch))]
                 return Extraction(tuple(files), rows, result.types())
 
-    def load(self, files: Sequence[str], table: str, date: datetime.date) -> int:
-        if not files:
-            raise DataError(
-                f"There are no files for {table} of {date}, so the partition stays as it is."
-                " Run the task that writes them."
-            )
+    def load(self, batch: Batch, table: str) -> Loaded:
+        if not batch.files:
+            raise refusals.no_files(table, batch.date)
         with tempfile.TemporaryDirectory() as scratch:
-            paths = [_fetch(url, Path(scratch, f"{n}.parquet")) for n, url in enumerate(files)]
+            paths = {
+                url: _fetch(url, Path(scratch, f"{number}.parquet"))
+                for number, url in enumerate(batch.files)
+            }
             with transaction(self.path, self.wait_seconds) as connection:
-                return Partition(connection, table, date).replace(paths)
+                return Loaded(Partition(connection, table, batch.date).replace(batch, paths))
+
+    def differences(self, table: str, columns: Mapping[str, str]) -> list[str]:
+        if not self.path.exists():
+            return find_differences({}, columns)
+        with transaction(self.path, self.wait_seconds) as connection:
+            return find_differences(table_types(connection, table), columns)
 
     def read(
         self,
@@ -88,7 +95,7 @@ class LocalWarehouse:
         self._check_file(table)
         with transaction(self.path, self.wait_seconds) as connection:
             if find_kind(connection, table) is None:
-                raise _missing(table)
+                raise refusals.missing_table(table)
             return Partition(connection, table, date).head(order, rows)
 
     def publish(self, view: str, table: str, *, replace: bool = False) -> None:
@@ -96,9 +103,9 @@ class LocalWarehouse:
         with transaction(self.path, self.wait_seconds) as connection:
             kind = find_kind(connection, view)
             if find_kind(connection, table) is None:
-                raise _missing(table)
+                raise refusals.missing_table(table)
             if kind == "BASE TABLE":
-                raise TableError(f"{view} is a table. Rename it: a view is to have this name.")
+                raise refusals.is_table(view)
             if kind is None or replace:
                 connection.execute(
                     f"CREATE OR REPLACE VIEW {quote(view)} AS SELECT * FROM {quote(table)}"
@@ -107,26 +114,7 @@ class LocalWarehouse:
     def _check_file(self, table: str) -> None:
         """To look for a table must not make the file."""
         if not self.path.exists():
-            raise _missing(table)
-
-
-def _missing(table: str) -> TableError:
-    return TableError(f"There is no table {table}. Load a date into it first.")
-
-
-def _describe_nothing(parameters: Mapping[str, datetime.date]) -> str:
-    values = ", ".join(f"@{name} = {value}" for name, value in parameters.items())
-    return (
-        f"The query returns no rows{' for ' if values else ''}{values}."
-        " Choose a date for which the tables have data, or correct the query."
-    )
-
-
-def _find_origins(tree: exp.Query) -> list[tuple[str, str]]:
-    """Name and text of the queries that a composed query joins; of others none."""
-    sides = [tree.args.get("from_"), *(tree.args.get("joins") or ())]
-    queries = [side.this for side in sides if side and isinstance(side.this, exp.Subquery)]
-    return [(query.alias, to_duckdb(query.this)) for query in queries]
+            raise refusals.missing_table(table)
 
 
 def _deliver(path: Path, folder: str) -> str:

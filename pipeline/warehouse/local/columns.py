@@ -1,11 +1,10 @@
-"""The types of columns: those that BigQuery knows, in DuckDB's words.
+"""The types of columns: those that BigQuery knows, in DuckDB's words and back.
 
 DuckDB has more of them (a sum of integers is 128 bits wide, a literal 32), and Parquet would keep
 some of them as something else. All that leaves or enters the warehouse has one of BigQuery's.
 """
 
 import re
-from collections.abc import Mapping
 
 import duckdb
 
@@ -20,6 +19,18 @@ _BIGQUERY = {
     "TIMESTAMP_NS": "TIMESTAMP",
     "TIMESTAMPTZ_NS": "TIMESTAMP WITH TIME ZONE",
 }
+_DUCKDB = {
+    "INT64": "BIGINT",
+    "FLOAT64": "DOUBLE",
+    "NUMERIC": "DECIMAL(38,9)",
+    "STRING": "VARCHAR",
+    "BOOL": "BOOLEAN",
+    "BYTES": "BLOB",
+    "DATETIME": "TIMESTAMP",
+    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
+}
+_NAMES = {words: name for name, words in _DUCKDB.items()}
+_ARRAY = re.compile(r"ARRAY<(.+)>")
 
 
 def as_bigquery(kind: str) -> str:
@@ -35,10 +46,30 @@ def as_bigquery(kind: str) -> str:
     return _BIGQUERY.get(kind, kind)
 
 
+def as_duckdb(kind: str) -> str:
+    """DuckDB's words for a type that is called `kind` in BigQuery."""
+    many = _ARRAY.fullmatch(kind)
+    return f"{as_duckdb(many[1])}[]" if many else _DUCKDB.get(kind, kind)
+
+
+def name_type(kind: str) -> str:
+    """What BigQuery calls the type that is `kind` in DuckDB."""
+    if kind.endswith("[]"):
+        return f"ARRAY<{name_type(kind.removesuffix('[]'))}>"
+    return _NAMES.get(kind, kind)
+
+
 def describe(connection: duckdb.DuckDBPyConnection, source: str) -> list[tuple[str, str]]:
     """Name and type of each column of `source`, a query or the name of a table."""
     rows = connection.execute(f"DESCRIBE {source}").fetchall()
     return [(name, kind) for name, kind, *_ in rows]
+
+
+def table_types(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """Name -> BigQuery's type of each column of a table; empty when it is not there."""
+    if find_kind(connection, table) is None:
+        return {}
+    return {name: name_type(kind) for name, kind in describe(connection, quote(table))}
 
 
 def find_kind(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
@@ -56,22 +87,6 @@ def casts(columns: list[tuple[str, str]]) -> str:
     return ", ".join(
         f"CAST({quote(name)} AS {as_bigquery(kind)}) AS {quote(name)}" for name, kind in columns
     )
-
-
-def compare(table: Mapping[str, str], files: Mapping[str, str]) -> list[str]:
-    """What keeps `files` from going into `table`, a sentence each. A new column is no obstacle.
-
-    Names differ in more than case, as in BigQuery.
-    """
-    given = {name.lower(): kind for name, kind in files.items()}
-    differences = []
-    for name, kind in table.items():
-        other = given.get(name.lower())
-        if other is None:
-            differences.append(f"{name} ({kind}) is not in the files")
-        elif other != kind:
-            differences.append(f"{name} is {kind} in the table and {other} in the files")
-    return differences
 
 
 def quote(name: str) -> str:

@@ -2,24 +2,24 @@
 # ruff: noqa: S608 - names can't be parameters of a statement; each is quoted
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import DataError, ObjectMissingError, TableError
+from pipeline.errors import TableError
+from pipeline.warehouse import Batch, refusals
 from pipeline.warehouse.local.columns import (
-    as_bigquery,
-    casts,
-    compare,
-    describe,
+    as_duckdb,
     find_kind,
     literal,
     quote,
+    table_types,
 )
 from pipeline.warehouse.local.sources import as_pattern
+from pipeline.warehouse.types import as_bigquery, compare
 
 _DATE = "date"
 _SHOWN_DATES = 5
@@ -35,15 +35,22 @@ class Partition:
         self.table = table
         self.date = date
 
-    def replace(self, paths: Sequence[Path]) -> int:
-        """Put the rows of the files in; return how many rows there are now."""
-        columns = self._describe(paths)
-        files = _reader(paths)
+    def replace(self, batch: Batch, paths: Mapping[str, Path]) -> int:
+        """Put the rows of the batch in; return how many rows there are now.
+
+        `paths` has the copy on this machine of each of the batch's files, by URL.
+        """
+        columns = as_bigquery(batch.columns)
+        if columns.get(_DATE) != "DATE":
+            raise refusals.no_date_column(self.table, self.date)
+        for url, path in paths.items():
+            self._check_columns(url, path, columns)
+        files = _reader(paths.values())
         self._check_dates(files)
         self._fit(columns)
-        table = quote(self.table)
+        table, casts = quote(self.table), _casts(columns)
         self.connection.execute(f"DELETE FROM {table} WHERE {_DATE} = $date", {"date": self.date})
-        self.connection.execute(f"INSERT INTO {table} BY NAME SELECT {casts(columns)} FROM {files}")
+        self.connection.execute(f"INSERT INTO {table} BY NAME SELECT {casts} FROM {files}")
         return self.count()
 
     def count(self) -> int:
@@ -61,79 +68,63 @@ class Partition:
             query += f" LIMIT {rows:d}"
         return self.connection.sql(query).to_arrow_table()
 
-    def _describe(self, paths: Sequence[Path]) -> list[tuple[str, str]]:
-        """The columns that all the files have, with DuckDB's types."""
-        first = _schema(paths[0])
-        for path in paths[1:]:
-            if not _schema(path).equals(first):
-                raise TableError(
-                    f"The files for {self.table} of {self.date} differ: {path} has other columns"
-                    f" or types than {paths[0]}. Make all files of a date alike."
-                )
-        columns = describe(self.connection, f"SELECT * FROM {_reader(paths)}")
-        if (_DATE, "DATE") not in columns:
+    def _check_columns(self, url: str, path: Path, columns: Mapping[str, str]) -> None:
+        words = {column.name: str(column.type) for column in _schema(url, path)}
+        if as_bigquery(words) != columns:
             raise TableError(
-                f"The files for {self.table} of {self.date} have no column {_DATE} of type DATE."
-                " Write it to every row."
+                f"The files for {self.table} of {self.date} differ: {url} has other columns or"
+                " types than are said of all. Make all files of a date alike."
             )
-        return columns
 
     def _check_dates(self, files: str) -> None:
         found = self.connection.execute(
             f"SELECT {_DATE}, count(*) FROM {files} GROUP BY 1 ORDER BY 1"
         ).fetchall()
         if not found:
-            raise DataError(
-                f"The files for {self.table} of {self.date} hold no rows, so the partition stays"
-                " as it is. Find out why nothing was predicted."
-            )
+            raise refusals.no_rows(self.table, self.date)
         others = [str(date) for date, _ in found if date != self.date]
         if others:
             shown = ", ".join(others[:_SHOWN_DATES]) + (", ..." if others[_SHOWN_DATES:] else "")
-            raise DataError(
-                f"The files for {self.table} of {self.date} hold rows of {shown}, so the partition"
-                " stays as it is. Load each date from files of its own."
-            )
+            raise refusals.other_dates(self.table, self.date, shown)
 
-    def _fit(self, columns: list[tuple[str, str]]) -> None:
+    def _fit(self, columns: Mapping[str, str]) -> None:
         """Make the table, or the columns that it lacks. Raise `TableError` when that won't do."""
-        files = {name: as_bigquery(kind) for name, kind in columns}
         table = quote(self.table)
         kind = find_kind(self.connection, self.table)
         if kind is None:
-            body = ", ".join(f"{quote(name)} {kind}" for name, kind in files.items())
+            body = ", ".join(f"{quote(name)} {as_duckdb(kind)}" for name, kind in columns.items())
             self.connection.execute(f"CREATE TABLE {table} ({body})")
             return
         if kind == "VIEW":
-            raise TableError(f"{self.table} is a view. Load into the table that it shows.")
-        existing = dict(describe(self.connection, table))
-        differences = compare(existing, files)
+            raise refusals.is_view(self.table)
+        existing = table_types(self.connection, self.table)
+        differences = compare(existing, columns)
         if differences:
-            raise TableError(
-                f"The files of {self.date} do not fit the table {self.table}:"
-                f" {'; '.join(differences)}. Raise `version` under [pipeline] in luigi.cfg: a new"
-                " version has a table of its own."
-            )
+            raise refusals.misfit(self.table, self.date, differences)
         known = {name.lower() for name in existing}
-        for name, kind in files.items():
+        for name, kind in columns.items():
             if name.lower() not in known:
-                self.connection.execute(f"ALTER TABLE {table} ADD COLUMN {quote(name)} {kind}")
+                column = f"{quote(name)} {as_duckdb(kind)}"
+                self.connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
 
-def _schema(path: Path) -> pa.Schema:
+def _schema(url: str, path: Path) -> pa.Schema:
     try:
         return pq.read_schema(path)
     except FileNotFoundError:
-        raise ObjectMissingError(
-            f"{path} does not exist, so it can't be loaded. Run the task that writes it."
-        ) from None
+        raise refusals.missing_file(url) from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(
-            f"{path} can't be read as Parquet: {error}. Run the task that writes it again."
-        ) from error
+        raise refusals.broken_file(url, error) from error
 
 
-def _reader(paths: Sequence[Path]) -> str:
+def _casts(columns: Mapping[str, str]) -> str:
+    return ", ".join(
+        f"CAST({quote(name)} AS {as_duckdb(kind)}) AS {quote(name)}"
+        for name, kind in columns.items()
+    )
+
+
+def _reader(paths: Iterable[Path]) -> str:
     """The call of DuckDB that reads just these files, and takes no column from a folder's name."""
     patterns = ", ".join(literal(as_pattern(str(path))) for path in paths)
     return f"read_parquet([{patterns}], hive_partitioning = false)"

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import QueryError
+from pipeline.warehouse import refusals
 from pipeline.warehouse.local.columns import casts, describe, quote
 
 _SHOWN_KEYS = 5
@@ -47,17 +48,11 @@ class Result:
         known = {name.lower() for name in self.columns}
         for name in key:
             if name.lower() not in known:
-                raise QueryError(
-                    f"The query returns no column {name}, which is the key. Select it, or correct"
-                    " the key."
-                )
+                raise refusals.no_key_column(name)
         problem = _find_null(self.connection, "result", key)
         problem = problem or _find_repeated(self.connection, "result", key)
         if problem:
-            raise QueryError(
-                f"{self._blame(key, origins)} must return one row per key, but {problem}."
-                " Group by the key, or leave such rows out."
-            )
+            raise refusals.bad_key(self._blame(key, origins), problem)
 
     def _blame(self, key: Sequence[str], origins: Sequence[tuple[str, str]]) -> str:
         for name, query in origins:
@@ -111,10 +106,7 @@ def _check_names(names: Sequence[str]) -> None:
 def _check_types(columns: Sequence[tuple[str, str]]) -> None:
     for name, kind in columns:
         if kind == "INTERVAL":
-            raise QueryError(
-                f"The query returns {name} as an INTERVAL, which Parquet has no type for. Return a"
-                " number, with DATE_DIFF or EXTRACT."
-            )
+            raise refusals.interval(name)
 
 
 def _find_null(
@@ -123,7 +115,7 @@ def _find_null(
     for name in key:
         count = _number(connection, f"SELECT count(*) FROM {source} WHERE {quote(name)} IS NULL")
         if count:
-            return f"{name} is null in {count:,} row{'s' if count > 1 else ''}"
+            return refusals.null_key(name, count)
     return None
 
 
@@ -137,10 +129,7 @@ def _find_repeated(
     ).fetchall()
     if not rows:
         return None
-    shown = ", ".join(" ".join(map(str, row[:-1])) for row in rows)
-    count = rows[0][-1]
-    more = ", ..." if count > len(rows) else ""
-    return f"{count:,} key{'s come' if count > 1 else ' comes'} more than once ({shown}{more})"
+    return refusals.repeated_keys(rows[0][-1], [row[:-1] for row in rows])
 
 
 def _number(connection: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -11,7 +11,7 @@ import duckdb
 
 from pipeline import storage
 from pipeline.errors import DataError, QueryError
-from pipeline.warehouse.local.columns import describe, literal, quote
+from pipeline.warehouse.local.columns import describe, literal, name_type, quote
 from pipeline.warehouse.local.session import connect, explain
 
 _WILD = re.compile(r"[*?\[]")
@@ -28,7 +28,6 @@ _FORMATS = {".parquet": _PARQUET, ".csv": _CSV, ".csv.gz": _CSV}
 _FOLDER_COLUMN = "=*/"
 _NAMELESS = "column0"  # what DuckDB calls the column of an empty file
 _OTHER_DELIMITERS = ";\t|"
-_TYPES = {"BIGINT": "INT64", "DOUBLE": "FLOAT64", "VARCHAR": "STRING", "BOOLEAN": "BOOL"}
 _SHOWN_COLUMNS = 20
 
 
@@ -107,7 +106,7 @@ class Sources:
         )
 
     def _describe_columns(self, source: str) -> str:
-        columns = [f"{name} {_TYPES.get(t, t)}" for name, t in describe(self.connection, source)]
+        columns = [f"{name} {name_type(kind)}" for name, kind in describe(self.connection, source)]
         shown = columns[:_SHOWN_COLUMNS] + ["..."] * (len(columns) > _SHOWN_COLUMNS)
         return ", ".join(shown if self._count(source) else ["no rows", *shown])
 

@@ -3,38 +3,14 @@
 import datetime
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, ParseError, TokenError, UnsupportedError
+from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from pipeline.errors import QueryError
 
 # BigQuery's NUMERIC. DuckDB's DECIMAL without a size keeps three decimals only.
 _NUMERIC_PRECISION, _NUMERIC_SCALE = 38, 9
-
-
-@cache
-def parse(query: str) -> exp.Query:
-    """The tree of `query`. Raises `QueryError` with line and column.
-
-    A backfill has the same text for many dates: its tree is made once, and nobody may change it.
-    """
-    try:
-        statements = [each for each in sqlglot.parse(query, read="bigquery") if each is not None]
-    except ParseError as error:
-        first = error.errors[0]
-        raise QueryError(
-            f"The query has a syntax error in line {first['line']}, column {first['col']}, near"
-            f" {first['highlight']!r}: {first['description']}. Correct the query."
-        ) from None
-    except TokenError:
-        raise QueryError("The query has a quote or comment that is not closed.") from None
-    statements = [each for each in statements if not isinstance(each, exp.Semicolon)]
-    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        raise QueryError("A query must be one SELECT, which may begin with WITH.")
-    return statements[0]
 
 
 def translate(

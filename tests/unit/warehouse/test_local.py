@@ -22,29 +22,38 @@ import pytest
 
 from pipeline import warehouse
 from pipeline.errors import DataError, QueryError, SettingsError, StorageError, WarehouseBusyError
+from pipeline.warehouse import Batch
 from pipeline.warehouse.local import LocalWarehouse
 
 DAY = datetime.date(1998, 4, 1)
 
-# Loads one date after the other, each from a file of its own, as soon as a line comes.
-LOADER = """
-import datetime, sys
+# What a file of predictions is to the warehouse.
+BATCH = """
+import datetime, sys, pyarrow.parquet as pq
 from pipeline import warehouse
+from pipeline.warehouse import Batch
+
+def batch(file, date=datetime.date(1998, 4, 1)):
+    columns = {column.name: str(column.type) for column in pq.read_schema(file)}
+    return Batch(date, [file], columns, key=["id"], attempt="/attempt")
+"""
+
+# Loads one date after the other, each from a file of its own, as soon as a line comes.
+LOADER = f"""{BATCH}
 url, *files = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
 for file in files:
     date = datetime.date.fromisoformat(file.rpartition("/")[2].removesuffix(".parquet"))
-    print(warehouse.open(url).load([file], "p", date), flush=True)
+    print(warehouse.open(url).load(batch(file, date), "p").rows, flush=True)
 """
 
 # Loads the same date for ever, so that a kill comes somewhere in the middle.
-RELOADER = """
-import datetime, itertools, sys
-from pipeline import warehouse
+RELOADER = f"""{BATCH}
+import itertools
 url, *files = sys.argv[1:]
 for file in itertools.cycle(files):
-    warehouse.open(url).load([file], "p", datetime.date(1998, 4, 1))
+    warehouse.open(url).load(batch(file), "p")
     print("loaded", flush=True)
 """
 
@@ -71,6 +80,11 @@ def write(path: Path, date: datetime.date = DAY, ids: range = range(3), chance: 
     dates = pa.array([date] * len(ids), pa.date32())
     pq.write_table(pa.table({"id": list(ids), "chance": [chance] * len(ids), "date": dates}), path)
     return str(path)
+
+
+def batch(file: str) -> Batch:
+    columns = {column.name: str(column.type) for column in pq.read_schema(file)}
+    return Batch(DAY, [file], columns, key=["id"], attempt="/attempt")
 
 
 def says(process: subprocess.Popen[str]) -> str:
@@ -149,6 +163,21 @@ def test_a_large_result_has_several_files_with_the_rows_in_order(tmp_path):
     assert [Path(url).name for url in extraction.files] == ["part-0.parquet", "part-1.parquet"]
     ids = np.concatenate([pq.read_table(url)["id"].to_numpy() for url in extraction.files])
     assert np.array_equal(ids, np.arange(1, 2_100_001))
+
+
+def test_names_of_tables_may_be_written_large_or_small(tmp_path):
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    for query in ("SELECT ORDERS.id FROM `Shop.ORDERS`", "SELECT id FROM shop.Orders"):
+        assert extract(tmp_path, query, **{"Shop.orders": tmp_path / "a.csv"}).num_rows == 1
+
+
+def test_times_of_nanoseconds_are_loaded_as_microseconds(url, tmp_path):
+    path = tmp_path / "a.parquet"
+    dates = pa.array([DAY], pa.date32())
+    pq.write_table(pa.table({"at": pa.array([1001], pa.timestamp("ns")), "date": dates}), path)
+    house = warehouse.open(url)
+    house.load(batch(str(path)), "p")
+    assert house.read("p", DAY)["at"].to_pylist() == [datetime.datetime(1970, 1, 1, 0, 0, 0, 1)]
 
 
 def test_a_csv_file_is_taken_literally(tmp_path):
@@ -240,7 +269,7 @@ def test_a_load_killed_at_any_moment_leaves_a_whole_partition(start, url, tmp_pa
         for n in (1, 2)
     ]
     house = warehouse.open(url)
-    house.load(files[:1], "p", DAY)
+    house.load(batch(files[0]), "p")
     for pause in (0.0, 0.02, 0.05, 0.09):
         process = start(RELOADER, url, *files)
         assert says(process) == "loaded"
@@ -250,37 +279,37 @@ def test_a_load_killed_at_any_moment_leaves_a_whole_partition(start, url, tmp_pa
         found = house.read("p", DAY, order=["id"])
         assert found.num_rows == 200_000
         assert found["id"][0].as_py() == found["chance"][0].as_py() * 100_000
-    assert house.load(files[1:], "p", DAY) == 200_000
+    assert house.load(batch(files[1]), "p").rows == 200_000
 
 
 def test_who_keeps_the_warehouse_locked_is_named_when_the_wait_is_over(start, url, tmp_path):
     file = write(tmp_path / "a.parquet")
-    warehouse.open(url).load([file], "p", DAY)
+    warehouse.open(url).load(batch(file), "p")
     shell = start(SHELL, url)
     assert says(shell) == "open"
     house = LocalWarehouse(url, {}, wait_seconds=0.1)
     named = rf"{re.escape(url)} was in use by process {shell.pid} \(.*python.* for 0\.1 s"
     with pytest.raises(WarehouseBusyError, match=named):
-        house.load([file], "p", DAY)
+        house.load(batch(file), "p")
     shell.communicate("\n")
-    assert house.load([file], "p", DAY) == 3
+    assert house.load(batch(file), "p").rows == 3
 
 
 def test_a_load_waits_for_a_shell_to_close_the_file(start, url, tmp_path):
     file = write(tmp_path / "a.parquet")
     house = warehouse.open(url)
-    house.load([file], "p", DAY)
+    house.load(batch(file), "p")
     shell = start(SHELL, url)
     assert says(shell) == "open"
     closing = threading.Timer(0.2, shell.communicate, ["\n"])
     closing.start()
-    assert house.load([file], "p", DAY) == 3
+    assert house.load(batch(file), "p").rows == 3
     closing.join()
 
 
 def test_another_load_that_takes_too_long_is_named(start, url, tmp_path):
     file = write(tmp_path / "a.parquet")
-    warehouse.open(url).load([file], "p", DAY)
+    warehouse.open(url).load(batch(file), "p")
     shell = start(SHELL, url)
     assert says(shell) == "open"
     # The first load holds the lock file while it waits for the shell.
@@ -291,13 +320,13 @@ def test_another_load_that_takes_too_long_is_named(start, url, tmp_path):
     while str(first.pid) not in note.read_text():
         time.sleep(0.02)
     with pytest.raises(WarehouseBusyError, match=rf"process {first.pid} \(.*python.* -c .*\) for"):
-        LocalWarehouse(url, {}, wait_seconds=0.1).load([file], "p", DAY)
+        LocalWarehouse(url, {}, wait_seconds=0.1).load(batch(file), "p")
     shell.communicate("\n")
     assert first.communicate(timeout=30)[0].split() == ["3"]
 
 
 def test_a_person_can_open_the_file_between_two_loads(url, tmp_path):
-    warehouse.open(url).load([write(tmp_path / "a.parquet")], "p", DAY)
+    warehouse.open(url).load(batch(write(tmp_path / "a.parquet")), "p")
     with duckdb.connect(url, read_only=True) as connection:
         assert connection.sql("SELECT count(*) FROM p").fetchall() == [(3,)]
 
@@ -312,11 +341,11 @@ def test_a_file_that_is_no_warehouse_is_named(url, tmp_path):
     Path(url).parent.mkdir()
     Path(url).write_text("not a database " * 1000)
     with pytest.raises(DataError, match=rf"{re.escape(url)} can't be opened: .* not a valid"):
-        warehouse.open(url).load([write(tmp_path / "a.parquet")], "p", DAY)
+        warehouse.open(url).load(batch(write(tmp_path / "a.parquet")), "p")
 
 
 def test_a_folder_that_can_not_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
     house = warehouse.open(str(tmp_path / "file" / "warehouse.duckdb"))
     with pytest.raises(StorageError, match=r"lock file .*warehouse\.duckdb\.lock can't be written"):
-        house.load([write(tmp_path / "a.parquet")], "p", DAY)
+        house.load(batch(write(tmp_path / "a.parquet")), "p")
