@@ -54,10 +54,16 @@ class Heart:
         self._ended.set()
         self._thread.join()
 
-    def tell(self, date: datetime.date, progress: float, message: str) -> None:
-        """What the next beat says of the run of `date`."""
+    def tell(
+        self, date: datetime.date, progress: float, message: str, *, ended: bool = False
+    ) -> None:
+        """What the next beat says of the run of `date`; `ended`: its marker or failure is next."""
         with self._lock:
-            self._runs[str(date)] = {"progress": round(progress, 4), "message": message}
+            self._runs[str(date)] = {
+                "progress": round(progress, 4),
+                "message": message,
+                "ended": ended,
+            }
 
     def tail(self) -> str:
         """The last part of the log."""

@@ -17,15 +17,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from container.columns import describe_columns
 from container.heart import Heart
 from container.model import ModelProcess
 from container.staging import Stage, Staged, code_version, upload
 from pipeline import claims, storage
-from pipeline.errors import PipelineError
+from pipeline.errors import DataError, PipelineError
 from pipeline.layout import Job, Run, base_name
 from pipeline.records import Failure, FailureKind, Marker, Request, RunRequest, Started
 from pipeline.times import now
@@ -100,7 +102,7 @@ class JobRun:
         for each in requests:
             self.heart.tell(each.date, 0.0, "fetching inputs")
             try:
-                staged.append(stage.prepare(each))
+                staged.append(stage.prepare(each, partial(self._tell_transfer, each, "fetching")))
             except PipelineError as error:
                 self._refuse(each, Failure(FailureKind.MODEL_ERROR, "container", str(error)))
         return staged
@@ -128,8 +130,12 @@ class JobRun:
             return
         self.heart.tell(each.request.date, _share(line), str(line.get("message") or ""))
         if line.get("status") == "done":
-            rows = line.get("rows")
-            self._take_in(each, rows if isinstance(rows, int) else None)
+            rows, columns = line.get("rows"), line.get("columns")
+            self._take_in(
+                each,
+                rows if isinstance(rows, int) else None,
+                columns if isinstance(columns, dict) else None,
+            )
         elif line.get("status") == "failed":
             reason, detail = each.trace(str(line.get("reason"))), str(line.get("traceback") or "")
             failure = Failure(FailureKind.MODEL_ERROR, "container", reason, detail)
@@ -144,7 +150,7 @@ class JobRun:
             return
         if status == 0:
             for each in left:
-                self._take_in(each, None)
+                self._take_in(each)
             return
         detail = "\n".join(self.heart.tail().splitlines()[-_DETAIL_LINES:])
         if status in (-signal.SIGKILL, -signal.SIGTERM):
@@ -156,11 +162,22 @@ class JobRun:
             self.fail(Failure(FailureKind.MODEL_ERROR, "container", reason, detail, status))
         self._refusals += 1
 
-    def _take_in(self, staged: Staged, rows: int | None) -> None:
+    def _take_in(
+        self,
+        staged: Staged,
+        rows: int | None = None,
+        columns: Mapping[str, str] | None = None,
+    ) -> None:
         """Upload a run's results, and then, last of all, its marker."""
         run = self._run(staged.request)
         self.heart.tell(run.date, 1.0, "uploading results")
-        files = upload(staged.results, run.folder, self.job.name)
+        try:
+            columns = columns or describe_columns(staged.results)
+        except DataError as error:
+            self._refuse(staged.request, Failure(FailureKind.MODEL_ERROR, "container", str(error)))
+            return
+        tell = partial(self._tell_transfer, staged.request, "uploading")
+        files = upload(staged.results, run.folder, self.job.name, tell)
         if not files:
             reason = "the model ended without an error, and without results"
             self._refuse(staged.request, Failure(FailureKind.MODEL_ERROR, "container", reason))
@@ -175,9 +192,13 @@ class JobRun:
             image=self.request.image,
             started_at=self._begun,
             ended_at=now(),
-            about={"code": code_version(self.package), "constants": dict(staged.request.constants)},
+            about={
+                "code": code_version(self.package),
+                "constants": dict(staged.request.constants),
+                "columns": columns,
+            },
         )
-        self.heart.tell(run.date, 1.0, "done")
+        self.heart.tell(run.date, 1.0, "done", ended=True)
         self.heart.write_log()
         if not storage.write_once(run.marker, marker.dump()):
             logger.info("%s was done by another attempt already", run)
@@ -185,9 +206,13 @@ class JobRun:
     def _refuse(self, request: RunRequest, failure: Failure) -> None:
         """Tell why one run can't be done; the job goes on with the others."""
         self._refusals += 1
+        self.heart.tell(request.date, 1.0, "failed", ended=True)
         logger.error("%s of %s: %s", self.request.action, request.date, failure.reason)
         self.heart.write_log()
         storage.write_once(self._run(request).failure(self.job.name), failure.dump())
+
+    def _tell_transfer(self, request: RunRequest, verb: str, words: str) -> None:
+        self.heart.tell(request.date, 0.0 if verb == "fetching" else 1.0, f"{verb} {words}")
 
     def _run(self, request: RunRequest) -> Run:
         return Run(self.request.action, request.date, request.folder)

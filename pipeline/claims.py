@@ -7,6 +7,9 @@ from pipeline import layout, storage
 from pipeline.layout import Run
 from pipeline.records import Claim
 
+# Of this process: URL of a claim -> job.
+_written: dict[str, str] = {}
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -22,10 +25,7 @@ def read_standing(run: Run) -> Standing:
     store = storage.open(run.folder)
     urls = [entry.url for entry in store.list(run.folder)]
     number = newest_claim(urls)
-    job = None
-    if number:
-        url = run.claim(number)
-        job = Claim.parse(store.read(url), url).job
+    job = _read(run.claim(number)) if number else None
     return Standing(run.marker in urls, number, job)
 
 
@@ -38,5 +38,11 @@ def claim(run: Run, number: int, job: str) -> bool:
     """Write claim `number` of a run for `job`, or find it there. False when it is another job's."""
     url = run.claim(number)
     if storage.write_once(url, Claim(job).dump()):
+        _written[url] = job
         return True
-    return Claim.parse(storage.open(url).read(url), url).job == job
+    return _read(url) == job
+
+
+def _read(url: str) -> str:
+    """The job that a claim names. A claim never changes: what we wrote is known."""
+    return _written.get(url) or Claim.parse(storage.open(url).read(url), url).job

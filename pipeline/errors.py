@@ -61,6 +61,14 @@ class ComputeError(PipelineError):
     """A machine can't be made, looked at or deleted."""
 
 
+class NoCapacityError(ComputeError, RetryableError):
+    """A zone has no room for the machine now. Another may have."""
+
+
+class MachineRefusedError(ComputeError):
+    """The machine is refused for good: a quota, a permission, a setting that is wrong."""
+
+
 class JobFailedError(PipelineError):
     """A job gave up: the reason, the dates it leaves undone, and where its log lies."""
 

@@ -9,15 +9,21 @@ import multiprocessing
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from pipeline import claims, decision, storage
 from pipeline.compute import Compute, Look, State
 from pipeline.decision import Limits, Verdict
-from pipeline.errors import ComputeError, JobFailedError
-from pipeline.layout import Job, Layout, Run, base_name
-from pipeline.records import Budget, Failure, FailureKind, Heartbeat, Request, RunRequest
+from pipeline.errors import (
+    ComputeError,
+    JobFailedError,
+    MachineRefusedError,
+    NoCapacityError,
+)
+from pipeline.layout import Job, Layout, Run
+from pipeline.records import Budget, Failure, FailureKind, Request, RunRequest
+from pipeline.watching import Progress, Report, Watch
 
 # A child of Luigi's logger: one level and one format for all that a command says.
 logger = logging.getLogger("luigi-interface.pipeline")
@@ -33,41 +39,6 @@ class Order:
     run: Run
     request: Callable[[str], RunRequest]
     image: str | None = None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a person may want to know of a job: its share done (0 to 1), its words, its log."""
-
-    job: str
-    dates: Sequence[str]
-    share: float
-    message: str
-    log: str
-
-
-Report = Callable[[Progress], None]
-
-
-@dataclass
-class Watch:
-    """A job that is being watched for the sake of `runs` (each with its claim's number)."""
-
-    job: Job
-    request: Request
-    runs: dict[Run, int]
-    begun: float
-    state: State | None = None
-    state_since: float = 0.0
-    pulse: object = None
-    pulse_since: float = 0.0
-    started: bool = False
-    marked: set[Run] = field(default_factory=set)
-    refused: set[Run] = field(default_factory=set)
-
-    @property
-    def open_runs(self) -> list[Run]:
-        return [run for run in self.runs if run not in self.marked | self.refused]
 
 
 class Waiter:
@@ -103,6 +74,7 @@ class Waiter:
         self._spent: Counter[tuple[Run, Budget]] = Counter()
         self._problems: dict[Run, str] = {}
         self._report: Report = _say_nothing
+        self._pause = compute.poll_seconds
 
     def finish(self, action: str, orders: Iterable[Order], report: Report | None = None) -> None:
         """Return when every run has its marker; no-op when they all have.
@@ -117,7 +89,8 @@ class Waiter:
             for watch in tuple(self.watches):
                 self._step(watch)
             if self.watches:
-                time.sleep(self.compute.poll_seconds)
+                time.sleep(self._pause)
+                self._pause = min(1.5 * self._pause, self.compute.longest_poll_seconds)
             if _is_orphan():
                 # Nobody waits for our answer.
                 raise KeyboardInterrupt
@@ -151,26 +124,30 @@ class Waiter:
 
     def _delete_remains(self, job: Job) -> None:
         """Who told of a failure may have been killed before it deleted the machine."""
-        request = _read_request(job)
-        if self._look(request).state not in (State.GONE, State.UNKNOWN):
-            self._delete(request)
+        self._delete(_read_request(job))
 
     def _start(self, action: str, runs: Mapping[Run, int]) -> None:
         """Claim runs for new jobs, one for each image, and launch those that hold any."""
         by_image: dict[str | None, dict[Run, int]] = {}
         for run, number in runs.items():
-            by_image.setdefault(self._orders[run].image, {})[run] = number
+            by_image.setdefault(self._image(run), {})[run] = number
         for image, group in by_image.items():
             self._start_job(action, image, group)
+
+    def _image(self, run: Run) -> str | None:
+        """What a run is carried out in: the image of its model, or else the compute's own."""
+        return self.compute.image and (self._orders[run].image or self.compute.image)
 
     def _start_job(self, action: str, image: str | None, runs: Mapping[Run, int]) -> None:
         family = next(iter(runs)).family
         job = self.layout.new_job(family, [run.date for run in runs])
+        machine = self.compute.choose(job, action, self._spent_on(runs))
         request = Request(
             job=job.name,
             action=action,
             compute=self.compute.name,
-            machine=self.compute.machine(job),
+            machine=machine.name,
+            spec=machine.spec,
             image=image,
             deadline_seconds=self.limits.deadline_seconds,
             heartbeat_seconds=self.heartbeat_seconds,
@@ -180,9 +157,19 @@ class Waiter:
         won = {run: number for run, number in runs.items() if claims.claim(run, number, job.name)}
         if won:
             self._watch(job, request, won)
-            self.compute.launch(request.machine, job)
+            self._launch(request, job)
         for run in runs.keys() - won.keys():
             self._follow(run)
+
+    def _launch(self, request: Request, job: Job) -> None:
+        """Have the machine made. That there will be none is a failure like any other."""
+        self._pause = self.compute.poll_seconds
+        try:
+            self.compute.launch(request, job)
+        except NoCapacityError as error:
+            write_failure(job, Failure(FailureKind.NO_CAPACITY, "waiter", str(error)))
+        except MachineRefusedError as error:
+            write_failure(job, Failure(FailureKind.ERROR, "waiter", str(error)))
 
     def _follow(self, run: Run) -> None:
         """Watch the job that was quicker than ours."""
@@ -195,10 +182,10 @@ class Waiter:
         job = self.layout.job(name)
         request = _read_request(job)
         watch = self._watch(job, request, runs)
-        seen = self._observe(watch)
+        seen = watch.observe(lambda: self._look(request))
         if not (seen.started or seen.failed or seen.settled) and self._is_ours(request):
             self._claim_rest(request)
-            self.compute.launch(request.machine, job)
+            self._launch(request, job)
         else:
             logger.info("%s: watching %s, which works on it", _dates(watch.runs), name)
 
@@ -218,13 +205,12 @@ class Waiter:
         return request.compute == self.compute.name
 
     def _watch(self, job: Job, request: Request, runs: dict[Run, int]) -> Watch:
-        now = time.monotonic()
-        watch = Watch(job, request, runs, now, state_since=now, pulse_since=now)
+        watch = Watch(job, request, runs, self._report)
         self.watches.append(watch)
         return watch
 
     def _step(self, watch: Watch) -> None:
-        seen = self._observe(watch)
+        seen = watch.observe(lambda: self._look(watch.request))
         decided = decision.decide(seen, self.limits)
         if decided.verdict is Verdict.SETTLED:
             self._settle(watch)
@@ -233,60 +219,11 @@ class Waiter:
         elif decided.kind is not None:
             self._give_up(watch, decided.kind)
 
-    def _observe(self, watch: Watch) -> decision.Seen:
-        """Look at the machine, and then at the files."""
-        now = time.monotonic()
-        look = self._look(watch.request)
-        if look.state is not watch.state:
-            watch.state, watch.state_since = look.state, now
-        store = storage.open(watch.job.folder)
-        versions = {base_name(each.url): each.version for each in store.list(watch.job.folder)}
-        self._note_ended_runs(watch)
-        pulse = (versions.get("started.json"), versions.get("heartbeat.json"))
-        if pulse != watch.pulse:
-            watch.pulse, watch.pulse_since = pulse, now
-            if watch.open_runs:
-                self._tell(watch, beating="heartbeat.json" in versions)
-        if "started.json" in versions and not watch.started:
-            watch.started, watch.state_since = True, now
-        return decision.Seen(
-            state=look.state,
-            preempted=look.preempted,
-            settled=not watch.open_runs,
-            failed="failure.json" in versions,
-            started=watch.started,
-            state_seconds=now - watch.state_since,
-            silent_seconds=now - watch.pulse_since,
-            watched_seconds=now - watch.begun,
-        )
-
     def _look(self, request: Request) -> Look:
         if self._is_ours(request):
             return self.compute.look(request.machine)
         # Settings were changed while a job of the old ones works: its files tell how it goes on.
         return Look(State.UNKNOWN)
-
-    def _note_ended_runs(self, watch: Watch) -> None:
-        store = storage.open(watch.job.folder)
-        for run in watch.open_runs:
-            if store.exists(run.marker):
-                watch.marked.add(run)
-                if len(watch.runs) > 1:
-                    logger.info("%s is done", run)
-            elif store.exists(run.failure(watch.job.name)):
-                watch.refused.add(run)
-
-    def _tell(self, watch: Watch, *, beating: bool) -> None:
-        beats: Mapping[str, Mapping[str, object]] = {}
-        if beating:
-            url = watch.job.heartbeat
-            beats = Heartbeat.parse(storage.open(url).read(url), url).runs
-        dates = [str(run.date) for run in watch.runs]
-        shares = [float(str(beats.get(date, {}).get("progress") or 0)) for date in dates]
-        messages = [str(beats[date].get("message") or "") for date in dates if date in beats]
-        share = sum(shares) / len(shares)
-        message = next((each for each in reversed(messages) if each), "")
-        self._report(Progress(watch.job.name, dates, share, message, watch.job.log))
 
     def _settle(self, watch: Watch) -> None:
         self._close(watch)
@@ -297,7 +234,7 @@ class Waiter:
         """Try again what a failed job left, as long as its kind of failure has a budget."""
         self._delete(watch.request)
         # What it finished in its last moment counts.
-        self._note_ended_runs(watch)
+        watch.note_ended_runs()
         left = watch.open_runs
         self._close(watch)
         failure = _read_failure(watch.job.failure)
@@ -314,10 +251,15 @@ class Waiter:
         for run in watch.refused - watch.marked:
             self._problems[run] = self._explain(watch, run, run.failure(watch.job.name))
 
+    def _spent_on(self, runs: Iterable[Run]) -> Mapping[Budget, int]:
+        """How often the one of `runs` was tried again that was so most often, by budget."""
+        runs = list(runs)
+        return {budget: max(self._spent[run, budget] for run in runs) for budget in Budget}
+
     def _may_retry(self, run: Run, kind: FailureKind) -> bool:
         budget = kind.budget
         self._spent[run, budget] += 1
-        return budget is not Budget.NONE and self._spent[run, budget] <= self.budgets[budget]
+        return budget is not Budget.NONE and self._spent[run, budget] <= self.budgets.get(budget, 0)
 
     def _give_up(self, watch: Watch, kind: FailureKind) -> None:
         """Write why before the machine goes, so that nobody finds it gone without a reason."""

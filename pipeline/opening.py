@@ -5,6 +5,7 @@ What every task asks for is made once in a process, from the settings as they ar
 """
 
 import math
+import platform
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
@@ -29,7 +30,12 @@ def current_layout() -> Layout:
 
 @cache
 def current_load_family() -> str:
-    return load_family(settings.pipeline().warehouse, current_layout().table)
+    chosen = settings.pipeline()
+    house = chosen.warehouse
+    if "://" in chosen.storage and "://" not in house:
+        # Others may share the storage, and have a warehouse at the same path of their machine.
+        house = f"{platform.node()}:{house}"
+    return load_family(house, current_layout().table)
 
 
 @cache
@@ -61,16 +67,20 @@ def current_budgets() -> "Mapping[Budget, int]":
     return {
         Budget.PREEMPTION: limits.preemption_retries,
         Budget.INFRASTRUCTURE: limits.infrastructure_retries,
+        # Each zone is tried once.
+        Budget.CAPACITY: len(settings.machine_zones()) - 1,
     }
 
 
 @cache
 def open_compute() -> "Compute":
     """Where the model's jobs are carried out."""
-    from pipeline import compute
-
     chosen = settings.pipeline()
-    return compute.open(chosen.compute, chosen.work, chosen.prediction)
+    if chosen.compute == "google":
+        return _open_compute_engine()
+    from pipeline.compute.local import LocalCompute
+
+    return LocalCompute(chosen.work, chosen.prediction)
 
 
 @cache
@@ -97,9 +107,54 @@ def open_delivery() -> "Compute":
 
 @cache
 def open_warehouse() -> "Warehouse":
+    url = settings.pipeline().warehouse
+    if url.startswith("bigquery://"):
+        return _open_bigquery(*url.removeprefix("bigquery://").split("/"))
     from pipeline import warehouse
 
-    return warehouse.open(settings.pipeline().warehouse, settings.tables())
+    return warehouse.open(url, settings.tables())
+
+
+def _open_compute_engine() -> "Compute":
+    from pipeline.compute.google import GoogleCompute, MachineKind
+
+    chosen = settings.compute_engine()
+    actions = {name: settings.action(name) for name in ("training", "application")}
+    return GoogleCompute(
+        project=chosen.project,
+        zones=settings.machine_zones(),
+        subnetwork=chosen.subnetwork,
+        service_account=chosen.service_account,
+        image=chosen.image,
+        labels=_labels(),
+        actions={
+            name: MachineKind(each.machine_type, each.disk_size_gb, each.provisioning_model)
+            for name, each in actions.items()
+        },
+        storage=current_layout().root,
+        preemption_retries=settings.jobs().preemption_retries,
+        start_seconds=settings.jobs().start_limit_seconds,
+    )
+
+
+def _open_bigquery(project: str, dataset: str) -> "Warehouse":
+    from pipeline.warehouse.google import GoogleWarehouse
+
+    chosen = settings.bigquery()
+    return GoogleWarehouse(
+        project,
+        dataset,
+        billing_project=chosen.billing_project or project,
+        source_dataset=chosen.source_dataset or f"{project}.{dataset}",
+        maximum_bytes_billed=chosen.maximum_bytes_billed,
+        labels=_labels(),
+    )
+
+
+def _labels() -> dict[str, str]:
+    """What everything that costs money is labelled with."""
+    chosen = settings.pipeline()
+    return {"name": chosen.name, "version": str(chosen.version)}
 
 
 def _open_here(perform: "Perform") -> "Compute":

@@ -23,6 +23,7 @@ class Budget(StrEnum):
     """What a retry is paid from."""
 
     PREEMPTION = "preemption"
+    CAPACITY = "capacity"
     INFRASTRUCTURE = "infrastructure"
     NONE = "none"
 
@@ -47,6 +48,8 @@ class FailureKind(StrEnum):
     def budget(self) -> Budget:
         if self is FailureKind.PREEMPTED:
             return Budget.PREEMPTION
+        if self is FailureKind.NO_CAPACITY:
+            return Budget.CAPACITY
         if self in _FINAL:
             return Budget.NONE
         return Budget.INFRASTRUCTURE
@@ -126,7 +129,10 @@ class RunRequest(Record):
 
 @dataclass(frozen=True)
 class Request(Record):
-    """All that a job must know. Written before anything else of the job, never changed."""
+    """All that a job must know. Written before anything else of the job, never changed.
+
+    `spec` is what the compute must know to make the machine: whoever adopts the job makes the same.
+    """
 
     job: str
     action: str
@@ -136,6 +142,7 @@ class Request(Record):
     deadline_seconds: float
     heartbeat_seconds: float
     runs: Sequence[RunRequest]
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def build(cls, values: Mapping[str, Any], url: str) -> Self:
@@ -164,7 +171,7 @@ class Started(Record):
 
 @dataclass(frozen=True)
 class Heartbeat(Record):
-    """What a job is doing: per date `progress` (0 to 1) and `message`."""
+    """What a job is doing: per date `progress` (0 to 1), `message`, and whether it `ended`."""
 
     count: int
     runs: Mapping[str, Mapping[str, Any]]

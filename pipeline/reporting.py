@@ -9,7 +9,7 @@ from typing import Any, Self
 import luigi
 from tqdm import tqdm
 
-from pipeline.jobs import Progress
+from pipeline.watching import Progress
 
 # A child of Luigi's logger: one level and one format for all that a command says.
 logger = logging.getLogger("luigi-interface.pipeline")

@@ -4,23 +4,25 @@ Loaded only then. Most tasks that are asked for are done already, and to find th
 of this.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from pipeline import checksums, detaching, opening, settings, storage
+from pipeline import detaching, finished, opening, settings, targets
 from pipeline.compute.orchestrator import OrchestratorCompute
 from pipeline.jobs import Order, Waiter
 from pipeline.layout import Run
-from pipeline.records import Marker, RunRequest, Source
+from pipeline.promises import warn_of_misfit
+from pipeline.records import RunRequest
 from pipeline.reporting import Reporter
 
 if TYPE_CHECKING:
     from pipeline.tasks import RunTask
 
 
-def preload() -> None:
-    """Load the warehouse's libraries, before Luigi forks its workers: once for all of them."""
+def preload(task: "RunTask") -> None:
+    """Load the libraries that `task` will need, before Luigi forks its workers: once for all."""
     opening.open_warehouse()
+    task.open_compute()
 
 
 def run(task: "RunTask") -> None:
@@ -35,25 +37,26 @@ def run(task: "RunTask") -> None:
     orders = [_order(task, target.run) for target in task.output()]
     with Reporter(task) as report, detaching.told(lambda: _farewell(task.task_family, waiter)):
         waiter.finish(task.runs_family, orders, report)
+    targets.remember(order.run for order in orders)
+    task.conclude()
+
+
+def check_promises(runs: Iterable[Run], constants: Mapping[str, object]) -> None:
+    """Warn of models whose predictions the warehouse's table would refuse."""
+    warehouse, table = opening.open_warehouse(), opening.current_layout().table
+    for run in runs:
+        warn_of_misfit(run, constants, warehouse, table)
 
 
 def _order(task: "RunTask", run: Run) -> Order:
     made_from = {name: source.output() for name, source in task.sources(run.date).items()}
-    inputs = {name: _seal(target.run) for name, [target] in made_from.items()}
+    inputs = {name: finished.seal(target.run) for name, [target] in made_from.items()}
 
     def request(job: str) -> RunRequest:
         return RunRequest(run.date, run.folder, inputs, task.constants(run.date, job))
 
-    image = _image(inputs[task.image_from]) if task.image_from else None
-    return Order(run, request, image)
-
-
-def _seal(run: Run) -> Source:
-    return Source(run.marker, checksums.of_bytes(storage.open(run.marker).read(run.marker)))
-
-
-def _image(source: Source) -> str | None:
-    return Marker.parse(storage.open(source.marker).read(source.marker), source.marker).image
+    sealed = inputs[task.image_from].marker if task.image_from else None
+    return Order(run, request, finished.read_marker(sealed).image if sealed else None)
 
 
 def _farewell(family: str, waiter: Waiter) -> Iterator[str]:

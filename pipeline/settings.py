@@ -13,18 +13,19 @@ class is made when its values are wanted, never at import: luigi knows the comma
 of one line. A test that changes the configuration calls `settings.check.cache_clear()`.
 """
 
-import importlib.util
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import luigi
 
-from pipeline.errors import SettingsError
-from pipeline.setting_files import find_origin
+from pipeline.setting_mixes import check_mixes, split_zones
 from pipeline.setting_names import check_names
 from pipeline.setting_tables import read_tables
 from pipeline.setting_values import Folder, Place, Seconds, Template, Text, Whole
+
+_PROJECT = r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
+_ZONE = r"[a-z]+-[a-z]+\d+-[a-z]"
 
 
 class pipeline(luigi.Config):  # noqa: N801 - luigi's rule: the class is named as its section
@@ -40,7 +41,8 @@ class pipeline(luigi.Config):  # noqa: N801 - luigi's rule: the class is named a
     )
     horizon_days: int = Whole(at_least=0)
     storage: str = Place(
-        pattern=r"gs://[^/]+(/.*)?|((?!://).)+", allowed="a folder or gs://bucket/prefix"
+        pattern=r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/.*)?|((?!://).)+",
+        allowed="a folder or gs://bucket/prefix",
     )
     warehouse: str = Place(
         pattern=r"bigquery://[^/]+/[^/]+|((?!://).)+\.duckdb",
@@ -53,19 +55,30 @@ class pipeline(luigi.Config):  # noqa: N801 - luigi's rule: the class is named a
     work: Path = Folder(default=Path("var/work"))
 
 
-class training(luigi.Config):  # noqa: N801 - as above
-    """What one job that fits models gets."""
+class ActionSettings:
+    """What one job of an action gets: its data, its time, its machine."""
 
     data: str = Template(default="")
     deadline_seconds: int = Whole(default=3600, at_least=1)
     max_dates_per_job: int = Whole(default=10, at_least=1)
+    machine_type: str = Text(
+        default="e2-standard-4",
+        pattern=r"[a-z][a-z0-9]*(-[a-z0-9]+)+",
+        allowed="a machine type of Compute Engine",
+    )
+    disk_size_gb: int = Whole(default=50, at_least=10)
+    provisioning_model: str = Text(
+        default="spot", pattern="spot|standard", allowed="spot or standard"
+    )
 
 
-class application(luigi.Config):  # noqa: N801 - as above
+class training(ActionSettings, luigi.Config):  # noqa: N801 - as above
+    """What one job that fits models gets."""
+
+
+class application(ActionSettings, luigi.Config):  # noqa: N801 - as above
     """What one job that makes predictions gets."""
 
-    data: str = Template(default="")
-    deadline_seconds: int = Whole(default=3600, at_least=1)
     max_dates_per_job: int = Whole(default=30, at_least=1)
 
 
@@ -79,21 +92,58 @@ class jobs(luigi.Config):  # noqa: N801 - as above
     infrastructure_retries: int = Whole(default=2, at_least=0)
 
 
-SECTIONS = (pipeline, training, application, jobs)
+class bigquery(luigi.Config):  # noqa: N801 - as above
+    """Who pays for queries, what they read, and how much they may read."""
+
+    billing_project: str = Text(
+        default="", pattern=f"({_PROJECT})?", allowed="empty, or a project's id"
+    )
+    source_dataset: str = Text(
+        default="", pattern=rf"({_PROJECT}\.\w+)?", allowed="empty, or project.dataset"
+    )
+    maximum_bytes_billed: int = Whole(default=10**12, at_least=1)
+
+
+class compute_engine(luigi.Config):  # noqa: N801 - as above
+    """The machines of `compute = google`, which needs every one of these."""
+
+    project: str = Text(default="", pattern=f"({_PROJECT})?", allowed="a project's id")
+    zones: str = Text(
+        default="",
+        pattern=rf"({_ZONE}(\s*,\s*{_ZONE})*)?",
+        allowed="zones of one region with commas between them, such as"
+        " europe-west1-b, europe-west1-c",
+    )
+    subnetwork: str = Text(
+        default="",
+        pattern=rf"((projects/{_PROJECT}/)?regions/[a-z0-9-]+/subnetworks/[a-z0-9-]+)?",
+        allowed="regions/REGION/subnetworks/NAME",
+    )
+    service_account: str = Text(
+        default="",
+        pattern=r"([^@\s]+@[a-z0-9.-]+\.gserviceaccount\.com)?",
+        allowed="the address of a service account",
+    )
+    image: str = Text(
+        default="",
+        pattern=r"([\w./:-]+@sha256:[0-9a-f]{64})?",
+        allowed="a container image by digest, NAME@sha256:..., because a tag can be moved",
+    )
+
+
+SECTIONS = (pipeline, training, application, jobs, bigquery, compute_engine)
 TABLES = "local_warehouse"
 
-# What is chosen by value, and the module that must be there for it.
-_SIDES = {
-    ("storage", "gs://"): "pipeline.storage.google",
-    ("warehouse", "bigquery://"): "pipeline.warehouse.google",
-    ("compute", "docker"): "pipeline.compute.docker",
-    ("compute", "google"): "pipeline.compute.google",
-}
 
-
-def action(name: str) -> training | application:
+def action(name: str) -> ActionSettings:
     """The settings of an action of the model package: "training" or "application"."""
-    return training() if name == "training" else application()
+    section: ActionSettings = training() if name == "training" else application()  # type: ignore[no-untyped-call]
+    return section
+
+
+def machine_zones() -> tuple[str, ...]:
+    """The zones for machines, the one to be tried first at the front."""
+    return split_zones(compute_engine().zones)
 
 
 def tables() -> Mapping[str, str]:
@@ -111,37 +161,4 @@ def check() -> None:
     for section in SECTIONS:
         section()
     tables()
-    chosen = pipeline()
-    _check_mix(chosen)
-    _check_sides(chosen)
-    _check_prediction(chosen)
-
-
-def _check_mix(chosen: pipeline) -> None:
-    """Machines and BigQuery reach results in Cloud Storage only."""
-    storage = find_origin("pipeline", "storage")
-    if chosen.storage.startswith("gs://"):
-        return
-    for key, value in (("compute", "google"), ("warehouse", "bigquery://")):
-        if getattr(chosen, key).startswith(value):
-            raise SettingsError(
-                f"{find_origin('pipeline', key)} does not go with {storage}. "
-                "Set storage to gs://bucket/prefix."
-            )
-
-
-def _check_sides(chosen: pipeline) -> None:
-    for (key, value), module in _SIDES.items():
-        if getattr(chosen, key).startswith(value) and not importlib.util.find_spec(module):
-            raise SettingsError(
-                f"{find_origin('pipeline', key)} is not available yet. Set {key} to "
-                f"{'local' if key == 'compute' else 'a path of this machine'}."
-            )
-
-
-def _check_prediction(chosen: pipeline) -> None:
-    if not chosen.prediction.is_dir():
-        raise SettingsError(
-            f"{find_origin('pipeline', 'prediction')}: there is no folder {chosen.prediction}. "
-            "Set it to the folder of the model package."
-        )
+    check_mixes(pipeline(), compute_engine())

@@ -49,6 +49,11 @@ def survey(families: Iterable[str]) -> None:
         _surveyed.add(f"{family}/")
 
 
+def remember(runs: Iterable[Run]) -> None:
+    """Runs whose markers somebody has just seen."""
+    _seen.update(run.marker for run in runs)
+
+
 def forget_survey(*_: object) -> None:
     """From now on ask for each marker that has not been seen: something is being run."""
     _surveyed.clear()

@@ -80,7 +80,7 @@ class RunTask(luigi.Task):
             # Here, and not in each of the workers that Luigi forks.
             from pipeline import running
 
-            running.preload()
+            running.preload(self)
         return done
 
     def run(self) -> None:
@@ -91,6 +91,9 @@ class RunTask(luigi.Task):
     def constants(self, date: datetime.date, job: str) -> Mapping[str, object]:
         """What becomes columns of the results: nothing, unless a task says otherwise."""
         return {}
+
+    def conclude(self) -> None:
+        """What is left to do once all runs are done: nothing, unless a task says otherwise."""
 
 
 class ExtractData(RunTask):
@@ -156,6 +159,13 @@ class TrainModel(JobTask):
 
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         return {"data": ExtractData("training", date)}
+
+    def conclude(self) -> None:
+        from pipeline import running
+
+        application = ApplyModel(self.dates)
+        constants = application.constants(min(self.dates), job="")
+        running.check_promises([target.run for target in self.output()], constants)
 
 
 class ApplyModel(JobTask):

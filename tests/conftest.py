@@ -7,11 +7,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 import pytest
+
+from tests.cloud.fixtures import calm, cloud
+
+__all__ = ["calm", "cloud"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -153,18 +158,33 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    folder = tmp_path / "project"
+    with toy_project(tmp_path / "project") as project:
+        yield project
+
+
+@pytest.fixture
+def another_project(tmp_path: Path) -> Iterator[Project]:
+    """A second one, to compare with."""
+    with toy_project(tmp_path / "another") as project:
+        yield project
+
+
+@contextmanager
+def toy_project(folder: Path) -> Iterator[Project]:
+    """A project in the new folder `folder`; what it started is ended at the end."""
     shutil.copytree(HERE / "toy" / "prediction", folder / "prediction")
     (folder / "luigi.cfg").write_text(SETTINGS)
     write_visits(folder / "visits.csv")
     project = Project(folder)
-    yield project
-    for process in project.started:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-    for line in project.processes():
-        os.kill(int(line.split(" ", 1)[0]), 9)
+    try:
+        yield project
+    finally:
+        for process in project.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        for line in project.processes():
+            os.kill(int(line.split(" ", 1)[0]), 9)
 
 
 def write_visits(path: Path, customers: int = 40) -> None:

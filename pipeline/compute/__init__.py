@@ -1,12 +1,12 @@
 """Machines that carry out jobs: the interface, and the side that a name chooses."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
-from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from pipeline.errors import SettingsError
 from pipeline.layout import Job
+from pipeline.records import Budget, Request
 
 
 class State(Enum):
@@ -27,20 +27,49 @@ class Look:
     preempted: bool = False
 
 
+@dataclass(frozen=True)
+class Machine:
+    """A machine that may be made or not: its name, and what must be known to make it.
+
+    Both are kept in the job's request.
+    """
+
+    name: str
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Compute(Protocol):
-    """Machines, each named by a string that is kept in the job's request.
+    """Machines that carry out jobs, each known by its name.
 
     Every method raises `ComputeError` when the machine can't be dealt with.
+
+    Attributes
+    ----------
+    name : str
+        What this compute is called in luigi.cfg and in requests.
+    poll_seconds, longest_poll_seconds : float
+        Pause between two looks at a job: at first, and when it has been watched for a while.
+    image : str or None
+        What jobs run in whose model is sealed to no image; None where no images are run.
     """
 
     name: str
     poll_seconds: float
+    longest_poll_seconds: float
+    image: str | None
 
-    def machine(self, job: Job) -> str:
-        """The name of the machine that is to carry out `job`, made or not."""
+    def choose(self, job: Job, action: str, spent: Mapping[Budget, int]) -> Machine:
+        """The machine that is to carry out `job`.
 
-    def launch(self, machine: str, job: Job) -> None:
-        """Start the machine. Asked twice, or by two at once, it is started once."""
+        `spent` says how often its runs were tried before, by what the tries were paid from.
+        """
+
+    def launch(self, request: Request, job: Job) -> None:
+        """Start the machine that `request` names. Asked twice, or by two at once, it starts once.
+
+        Raises `NoCapacityError` or `MachineRefusedError` when there is no machine and will be
+        none. After any other `ComputeError` it is not known whether there will be one.
+        """
 
     def look(self, machine: str) -> Look:
         """What the machine is doing now."""
@@ -50,12 +79,3 @@ class Compute(Protocol):
 
     def console(self, machine: str) -> str:
         """The last lines that the machine itself printed; empty when there are none."""
-
-
-def open(name: str, work: Path, prediction: Path) -> Compute:  # noqa: A001 - as in the other ports
-    """The compute called `name`. `work` is a folder for scratch files, `prediction` the model's."""
-    if name == "local":
-        from pipeline.compute.local import LocalCompute
-
-        return LocalCompute(work, prediction)
-    raise SettingsError(f"There is no compute {name!r}. Set `compute` under [pipeline] to local.")

@@ -12,12 +12,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.compute import Look, State
+from pipeline.compute import Look, Machine, State
 from pipeline.errors import ComputeError
 from pipeline.layout import Job
 from pipeline.locks import Lock, is_held, read_note
+from pipeline.records import Budget, Request
 
 _GRACE_SECONDS = 5.0
 _KILL_SECONDS = 20.0
@@ -41,19 +43,21 @@ class LocalCompute:
 
     name = "local"
     poll_seconds = 0.2
+    longest_poll_seconds = 0.2
+    image: str | None = None
 
     def __init__(self, work: Path, prediction: Path) -> None:
         self.work = work
         self.prediction = prediction
 
-    def machine(self, job: Job) -> str:
-        return machine_name(self.work, job)
+    def choose(self, job: Job, action: str, spent: Mapping[Budget, int]) -> Machine:
+        return Machine(machine_name(self.work, job))
 
-    def launch(self, machine: str, job: Job) -> None:
-        if not is_here(machine):
+    def launch(self, request: Request, job: Job) -> None:
+        if not is_here(request.machine):
             # Its own host may launch it any moment.
             return
-        folder = self._here(machine)
+        folder = self._here(request.machine)
         lock = acquire(folder)
         if lock is None:
             return

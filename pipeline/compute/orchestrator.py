@@ -7,12 +7,12 @@ they fail, and watched by whoever comes second. The lock says whether the proces
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline import claims, storage
-from pipeline.compute import Look
+from pipeline.compute import Look, Machine
 from pipeline.compute.local import (
     acquire,
     is_here,
@@ -23,7 +23,7 @@ from pipeline.compute.local import (
 )
 from pipeline.errors import ComputeError, PipelineError
 from pipeline.layout import Job, Run
-from pipeline.records import Failure, FailureKind, Marker, Request, RunRequest, Started
+from pipeline.records import Budget, Failure, FailureKind, Marker, Request, RunRequest, Started
 from pipeline.times import now
 
 Perform = Callable[[RunRequest, str], Marker]
@@ -44,22 +44,25 @@ class OrchestratorCompute:
 
     name = "orchestrator"
     poll_seconds = 0.2
+    longest_poll_seconds = 0.2
+    image: str | None = None
 
     def __init__(self, work: Path, perform: Perform) -> None:
         self.work = work
         self._perform = perform
 
-    def machine(self, job: Job) -> str:
-        return machine_name(self.work, job)
+    def choose(self, job: Job, action: str, spent: Mapping[Budget, int]) -> Machine:
+        return Machine(machine_name(self.work, job))
 
-    def launch(self, machine: str, job: Job) -> None:
+    def launch(self, request: Request, job: Job) -> None:
+        machine = request.machine
         lock = acquire(Path(machine.partition(":")[2])) if is_here(machine) else None
         if lock is None:
             return
         try:
             sweep(self.work)
             if storage.write_once(job.started, Started(platform.node(), now()).dump()):
-                self._carry_out(job)
+                self._carry_out(request, job)
         finally:
             lock.release()
 
@@ -72,8 +75,7 @@ class OrchestratorCompute:
     def console(self, machine: str) -> str:
         return ""
 
-    def _carry_out(self, job: Job) -> None:
-        request = Request.parse(storage.open(job.request).read(job.request), job.request)
+    def _carry_out(self, request: Request, job: Job) -> None:
         for each in request.runs:
             run = Run(request.action, each.date, each.folder)
             standing = claims.read_standing(run)

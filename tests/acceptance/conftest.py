@@ -6,8 +6,15 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.cloud.servers import Cloud
+from tests.conftest import Project
+
+if TYPE_CHECKING:
+    from tests.acceptance.cloud_project import CloudProject
 
 PAGE = Path(__file__).parents[2] / "docs" / "messages.md"
 _SECTION = re.compile(r"^### ([^\n]+)\n\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
@@ -35,6 +42,14 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
     yield mount
     for folder in mounted:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def cloud_project(project: Project, cloud: Cloud) -> "CloudProject":
+    """A project whose storage and warehouse are in the cloud; its jobs are processes here."""
+    from tests.acceptance.cloud_project import CloudProject  # Google's libraries take seconds
+
+    return CloudProject(project, cloud, cloud.new_bucket(), cloud.new_dataset())
 
 
 class Page:

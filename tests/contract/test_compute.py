@@ -1,11 +1,12 @@
 """What every compute promises. A side is added by a fixture that makes its machines."""
 
+import dataclasses
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,41 +14,112 @@ import pytest
 
 from pipeline import storage
 from pipeline.compute import Compute, State
+from pipeline.compute.google import GoogleCompute, MachineKind
 from pipeline.compute.local import LocalCompute
 from pipeline.errors import ComputeError
 from pipeline.layout import Job
-from pipeline.records import Request
+from pipeline.records import Budget, Request
 
 PACKAGE = Path(__file__).parents[1] / "toy" / "prediction"
 
 
 @dataclass
+class Made:
+    """A job, its request, and its machine."""
+
+    compute: Compute
+    request: Request
+    job: Job
+
+    def launch(self) -> None:
+        self.compute.launch(self.request, self.job)
+
+    def delete(self) -> None:
+        self.compute.delete(self.request.machine)
+
+    @property
+    def state(self) -> State:
+        return self.compute.look(self.request.machine).state
+
+    @property
+    def console(self) -> str:
+        return self.compute.console(self.request.machine)
+
+    @property
+    def was_started(self) -> bool:
+        return storage.open(self.job.started).exists(self.job.started)
+
+
+@dataclass
 class Side:
-    """A compute, and a storage that its machines reach."""
+    """A compute, and a storage that its machines reach.
+
+    `set_environment` gives variables to what runs on its machines.
+    """
 
     compute: Compute
     storage: str
+    set_environment: Callable[[Mapping[str, str]], None]
 
-    def job(self, name: str = "toy-training-20240301-0") -> tuple[Job, str]:
+    def job(self, name: str = "toy-training-20240301-0", action: str = "training") -> Made:
         """A job without runs: its container starts, finds nothing to do, and ends."""
         job = Job(name, f"{self.storage}/jobs/{name}")
-        machine = self.compute.machine(job)
-        request = Request(name, "training", self.compute.name, machine, None, 60, 0.2, ())
+        machine = self.compute.choose(job, action, dict.fromkeys(Budget, 0))
+        request = Request(
+            job=name,
+            action=action,
+            compute=self.compute.name,
+            machine=machine.name,
+            spec=machine.spec,
+            image=self.compute.image,
+            deadline_seconds=60,
+            heartbeat_seconds=0.2,
+            runs=(),
+        )
         storage.open(job.request).write(job.request, request.dump())
-        return job, machine
-
-    def was_started(self, job: Job) -> bool:
-        return storage.open(job.started).exists(job.started)
+        return Made(self.compute, request, job)
 
 
-@pytest.fixture(params=["local"])
-def side(request, tmp_path) -> Side:
-    sides = {"local": lambda: LocalCompute(tmp_path / "work", PACKAGE)}
-    return Side(sides[request.param](), str(tmp_path / "storage"))
+@pytest.fixture(params=["local", "google"])
+def side(request, tmp_path, monkeypatch) -> Side:
+    return SIDES[request.param](request, tmp_path, monkeypatch)
+
+
+def local_side(request, tmp_path, monkeypatch) -> Side:
+    def set_environment(variables: Mapping[str, str]) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return Side(
+        LocalCompute(tmp_path / "work", PACKAGE), str(tmp_path / "storage"), set_environment
+    )
+
+
+def google_side(request, tmp_path, monkeypatch) -> Side:
+    cloud = request.getfixturevalue("cloud")
+    cloud.compute_engine.change(prediction=str(PACKAGE))
+    monkeypatch.setenv("COMPUTE_EMULATOR_HOST", cloud.environment["COMPUTE_EMULATOR_HOST"])
+    compute = GoogleCompute(
+        project="test-project",
+        zones=("europe-west1-b", "europe-west1-c"),
+        subnetwork="regions/europe-west1/subnetworks/default",
+        service_account="jobs@test-project.iam.gserviceaccount.com",
+        image=f"europe-west1-docker.pkg.dev/test-project/models/toy@sha256:{'0' * 64}",
+        labels={"name": "toy", "version": "1"},
+        actions={"training": MachineKind("e2-standard-4", 50, "spot")},
+        storage=str(tmp_path / "storage"),
+        patience_seconds=20,
+        pause_seconds=0.02,
+    )
+    change = cloud.compute_engine.change
+    return Side(compute, str(tmp_path / "storage"), lambda given: change(environment=dict(given)))
+
+
+SIDES = {"local": local_side, "google": google_side}
 
 
 @pytest.fixture
-def slow(monkeypatch, tmp_path) -> Iterator[Path]:
+def slow(side, tmp_path) -> Iterator[Path]:
     """Machines whose container waits until it is told to go on, by this file."""
     (tmp_path / "slow").mkdir()
     (tmp_path / "slow" / "sitecustomize.py").write_text(
@@ -55,7 +127,7 @@ def slow(monkeypatch, tmp_path) -> Iterator[Path]:
         "while 'container.run' in ' '.join(sys.orig_argv) and not os.path.exists("
         f"{str(tmp_path / 'go')!r}): time.sleep(0.02)\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "slow"))
+    side.set_environment({"PYTHONPATH": str(tmp_path / "slow")})
     yield tmp_path / "go"
     (tmp_path / "go").touch()
 
@@ -68,80 +140,117 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 def test_a_machine_that_was_never_launched_is_gone(side):
-    _, machine = side.job()
-    assert side.compute.look(machine).state is State.GONE
+    assert side.job().state is State.GONE
 
 
 def test_a_launched_machine_runs_and_is_gone_when_its_job_has_ended(side, slow):
-    job, machine = side.job()
-    side.compute.launch(machine, job)
-    assert side.compute.look(machine).state is State.RUNNING
+    made = side.job()
+    made.launch()
+    assert made.state is State.RUNNING
     slow.touch()
-    wait_until(lambda: side.compute.look(machine).state is State.GONE)
-    assert side.was_started(job)
+    wait_until(lambda: made.state is State.GONE)
+    assert made.was_started
+
+
+def test_the_same_machine_is_chosen_for_a_job_each_time(side):
+    job = side.job().job
+    chosen = [side.compute.choose(job, "training", {}) for _ in range(2)]
+    assert chosen[0] == chosen[1]
+
+
+def test_two_jobs_have_two_machines(side):
+    assert side.job("toy-training-20240301-0").request.machine != (
+        side.job("toy-training-20240301-1").request.machine
+    )
 
 
 def test_a_job_that_is_launched_by_many_at_once_starts_once(side, slow):
-    job, machine = side.job()
-    threads = [threading.Thread(target=side.compute.launch, args=(machine, job)) for _ in range(8)]
+    made = side.job()
+    threads = [threading.Thread(target=made.launch) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    wait_until(lambda: containers(job))
-    assert len(containers(job)) == 1
+    wait_until(lambda: containers(made.job))
+    assert len(containers(made.job)) == 1
     slow.touch()
-    wait_until(lambda: side.compute.look(machine).state is State.GONE)
+    wait_until(lambda: made.state is State.GONE)
 
 
 def test_a_job_that_is_launched_again_after_its_end_changes_nothing(side):
-    job, machine = side.job()
-    side.compute.launch(machine, job)
-    wait_until(lambda: side.compute.look(machine).state is State.GONE)
-    before = storage.open(job.started).read(job.started)
-    side.compute.launch(machine, job)
-    wait_until(lambda: side.compute.look(machine).state is State.GONE)
-    assert storage.open(job.started).read(job.started) == before
-    assert "was started before; a job runs once" in side.compute.console(machine)
+    made = side.job()
+    made.launch()
+    wait_until(lambda: made.state is State.GONE)
+    before = storage.open(made.job.started).read(made.job.started)
+    made.launch()
+    wait_until(lambda: made.state is State.GONE)
+    assert storage.open(made.job.started).read(made.job.started) == before
 
 
 def test_a_deleted_machine_is_gone(side, slow):
-    job, machine = side.job()
-    side.compute.launch(machine, job)
-    side.compute.delete(machine)
-    assert side.compute.look(machine).state is State.GONE
-    assert containers(job) == []
+    made = side.job()
+    made.launch()
+    made.delete()
+    assert made.state is State.GONE
+    assert containers(made.job) == []
 
 
 def test_deleting_what_is_gone_is_a_no_op(side):
-    _, machine = side.job()
-    side.compute.delete(machine)
-    assert side.compute.look(machine).state is State.GONE
+    made = side.job()
+    made.delete()
+    assert made.state is State.GONE
 
 
 def test_a_frozen_machine_can_be_deleted(side, slow):
-    job, machine = side.job()
-    side.compute.launch(machine, job)
-    wait_until(lambda: containers(job))
-    [pid] = containers(job)
+    made = side.job()
+    made.launch()
+    wait_until(lambda: containers(made.job))
+    [pid] = containers(made.job)
     os.kill(pid, signal.SIGSTOP)
-    side.compute.delete(machine)
-    assert side.compute.look(machine).state is State.GONE
+    made.delete()
+    assert made.state is State.GONE
 
 
 def test_the_console_of_a_machine_that_never_was_is_empty(side):
-    _, machine = side.job()
-    assert side.compute.console(machine) == ""
+    assert side.job().console == ""
 
 
-def test_a_process_of_another_host_is_no_evidence_and_can_not_be_deleted(tmp_path):
-    compute = LocalCompute(tmp_path, PACKAGE)
-    assert compute.look("elsewhere:/work/jobs/j").state is State.UNKNOWN
+def test_the_console_has_what_the_machine_printed(side, tmp_path):
+    (tmp_path / "chatty").mkdir()
+    (tmp_path / "chatty" / "sitecustomize.py").write_text(
+        "import sys, time\n"
+        "if 'container.run' in ' '.join(sys.orig_argv):\n"
+        "    print('what the system said', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    side.set_environment({"PYTHONPATH": str(tmp_path / "chatty")})
+    made = side.job()
+    made.launch()
+    wait_until(lambda: made.console)
+    assert made.console == "what the system said\n"
+    made.delete()
+
+
+def test_a_local_job_that_is_launched_again_says_that_it_ran_before(request, tmp_path, monkeypatch):
+    made = local_side(request, tmp_path, monkeypatch).job()
+    for _ in range(2):
+        made.launch()
+        wait_until(lambda: made.state is State.GONE)
+    assert "was started before; a job runs once" in made.console
+
+
+def test_a_process_of_another_host_is_no_evidence_and_can_not_be_deleted(
+    request, tmp_path, monkeypatch
+):
+    made = local_side(request, tmp_path, monkeypatch).job()
+    elsewhere = dataclasses.replace(made.request, machine="elsewhere:/work/jobs/j")
+    made = Made(made.compute, elsewhere, made.job)
+    assert made.state is State.UNKNOWN
     # Its own host may be about to start it, and then it is watched.
-    compute.launch("elsewhere:/work/jobs/j", Job("j", str(tmp_path / "jobs" / "j")))
-    assert compute.look("elsewhere:/work/jobs/j").state is State.UNKNOWN
+    made.launch()
+    assert made.state is State.UNKNOWN
     with pytest.raises(ComputeError, match="a process of the machine elsewhere"):
-        compute.delete("elsewhere:/work/jobs/j")
+        made.delete()
 
 
 def containers(job: Job) -> list[int]:

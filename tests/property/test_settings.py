@@ -16,7 +16,7 @@ WORDS = st.sampled_from(
     [
         "daily",
         "local",
-        "gs://b/p",
+        "gs://bucket/p",
         "bigquery://p/d",
         "x.duckdb",
         "{date}",
@@ -101,7 +101,7 @@ def check(section: object) -> None:
         if key in {"prediction", "work"}:
             assert value.is_absolute()
         if key in {"storage", "warehouse"}:
-            assert Path(value).is_absolute()
+            assert Path(value).is_absolute() or value.startswith(("gs://", "bigquery://"))
         if isinstance(value, str | Path):
             assert "\0" not in str(value)
 

@@ -1,17 +1,22 @@
 """The waiter against machines whose fate each test writes down."""
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from pipeline import claims, storage
-from pipeline.compute import Look, State
+from pipeline.compute import Look, Machine, State
 from pipeline.decision import Limits
-from pipeline.errors import ComputeError, JobFailedError
-from pipeline.jobs import Order, Progress, Waiter, cancel, write_failure
+from pipeline.errors import (
+    ComputeError,
+    JobFailedError,
+    MachineRefusedError,
+    NoCapacityError,
+)
+from pipeline.jobs import Order, Waiter, cancel, write_failure
 from pipeline.layout import Job, Layout, Run
 from pipeline.records import (
     Budget,
@@ -23,10 +28,11 @@ from pipeline.records import (
     RunRequest,
     Started,
 )
+from pipeline.watching import Progress
 
 D1, D2, D3 = (datetime.date(2024, 3, day) for day in (1, 2, 3))
 LIMITS = Limits(start_seconds=0.3, silence_seconds=0.3, deadline_seconds=2, margin_seconds=0.2)
-BUDGETS = {Budget.PREEMPTION: 2, Budget.INFRASTRUCTURE: 1}
+BUDGETS = {Budget.PREEMPTION: 2, Budget.INFRASTRUCTURE: 1, Budget.CAPACITY: 1}
 
 
 @dataclass
@@ -36,6 +42,9 @@ class ScriptedCompute:
     fate: Callable[["ScriptedCompute", Job], State]
     name: str = "scripted"
     poll_seconds: float = 0.01
+    longest_poll_seconds: float = 0.02
+    image: str | None = None
+    spent: list[Mapping[Budget, int]] = field(default_factory=list)
     states: dict[str, Look] = field(default_factory=dict)
     launched: list[Job] = field(default_factory=list)
     deleted: list[tuple[str, bool]] = field(default_factory=list)
@@ -44,10 +53,14 @@ class ScriptedCompute:
     def machine(self, job: Job) -> str:
         return f"machine-{job.name}"
 
-    def launch(self, machine: str, job: Job) -> None:
+    def choose(self, job: Job, action: str, spent: Mapping[Budget, int]) -> Machine:
+        self.spent.append(spent)
+        return Machine(self.machine(job), {"attempt": len(self.spent)})
+
+    def launch(self, request: Request, job: Job) -> None:
         self.launched.append(job)
         state = self.fate(self, job)
-        self.states[machine] = state if isinstance(state, Look) else Look(state)
+        self.states[request.machine] = state if isinstance(state, Look) else Look(state)
 
     def look(self, machine: str) -> Look:
         return self.states.get(machine, Look(State.GONE))
@@ -114,9 +127,12 @@ def mark(run: Run, job: Job) -> None:
     storage.open(run.marker).write(run.marker, marker.dump(), create_only=True)
 
 
+def read_request(job: Job) -> Request:
+    return Request.parse(storage.open(job.request).read(job.request), job.request)
+
+
 def requested(job: Job) -> list[Run]:
-    request = Request.parse(storage.open(job.request).read(job.request), job.request)
-    return [Run("training", each.date, each.folder) for each in request.runs]
+    return [Run("training", each.date, each.folder) for each in read_request(job).runs]
 
 
 def succeeds(compute: ScriptedCompute, job: Job) -> State:
@@ -166,11 +182,67 @@ def test_runs_that_are_done_start_nothing(scene):
 
 
 def test_runs_sealed_to_different_images_go_into_jobs_of_their_own(scene):
-    compute = ScriptedCompute(succeeds)
+    compute = ScriptedCompute(succeeds, image="image-c")
     orders = [scene.order(D1, "image-a"), scene.order(D2, "image-b"), scene.order(D3, "image-a")]
     scene.waiter(compute).finish("training", orders)
     dates = sorted([run.date for run in requested(job)] for job in compute.launched)
     assert dates == [[D1, D3], [D2]]
+
+
+def test_a_run_without_a_sealed_image_gets_the_computes_own(scene):
+    compute = ScriptedCompute(succeeds, image="image-c")
+    scene.waiter(compute).finish("training", [scene.order(D1), scene.order(D2, "image-a")])
+    assert sorted(read_request(job).image for job in compute.launched) == ["image-a", "image-c"]
+
+
+def test_a_compute_that_runs_no_images_is_asked_for_none(scene):
+    compute = ScriptedCompute(succeeds)
+    scene.waiter(compute).finish("training", [scene.order(D1, "image-a")])
+    assert read_request(compute.launched[0]).image is None
+
+
+def test_what_a_compute_must_know_of_a_machine_is_kept_in_the_request(scene):
+    compute = ScriptedCompute(succeeds)
+    scene.finish(compute, D1)
+    assert read_request(compute.launched[0]).spec == {"attempt": 1}
+
+
+def refuses(error: Exception) -> Callable[[ScriptedCompute, Job], State]:
+    def fate(compute: ScriptedCompute, job: Job) -> State:
+        raise error
+
+    return fate
+
+
+def test_a_zone_without_room_is_followed_by_the_next(scene):
+    compute = ScriptedCompute(first(refuses(NoCapacityError("zone a is full")), succeeds))
+    scene.finish(compute, D1)
+    assert [spent[Budget.CAPACITY] for spent in compute.spent] == [0, 1]
+    assert scene.claims(D1) == ["claim-1.json", "claim-2.json"]
+
+
+def test_when_no_zone_has_room_the_last_ones_words_are_told(scene):
+    compute = ScriptedCompute(refuses(NoCapacityError("the zone is full")))
+    with pytest.raises(JobFailedError, match="the zone is full"):
+        scene.finish(compute, D1)
+    assert len(compute.launched) == 1 + BUDGETS[Budget.CAPACITY]
+
+
+def test_a_machine_that_is_refused_for_good_is_not_asked_for_again(scene):
+    compute = ScriptedCompute(refuses(MachineRefusedError("the quota is used up")))
+    with pytest.raises(JobFailedError, match="the quota is used up"):
+        scene.finish(compute, D1)
+    assert len(compute.launched) == 1
+
+
+def test_a_launch_that_may_have_worked_leaves_the_claim_to_the_next_command(scene):
+    compute = ScriptedCompute(refuses(ComputeError("no answer")))
+    with pytest.raises(ComputeError, match="no answer"):
+        scene.finish(compute, D1)
+    again = ScriptedCompute(succeeds)
+    scene.finish(again, D1)
+    assert again.launched == compute.launched
+    assert scene.claims(D1) == ["claim-1.json"]
 
 
 def test_a_claim_whose_machine_was_never_asked_for_is_launched_again(scene):
@@ -414,7 +486,7 @@ def test_a_job_of_another_compute_is_only_watched(scene):
 def test_cancel_tells_before_it_deletes(scene):
     compute = ScriptedCompute(lambda compute, job: State.RUNNING)
     job = scene.claim_of_another(D1)
-    compute.launch(compute.machine(job), job)
+    compute.launched.append(job)
     assert cancel(scene.layout, scene.run(D1), compute) == job.name
     assert compute.deleted == [(compute.machine(job), True)]
     assert cancel(scene.layout, scene.run(D1), compute) is None

@@ -3,7 +3,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -178,6 +177,7 @@ def test_tables_of_one_two_and_three_parts_are_a_mapping(configure, tmp_path):
         ("horizon_days", "-1", "a whole number, 0 or more"),
         ("storage", "s3://bucket", "a folder or gs://bucket/prefix"),
         ("storage", "gs://", "a folder or gs://bucket/prefix"),
+        ("storage", "gs://_x", "a folder or gs://bucket/prefix"),
         ("warehouse", "warehouse.db", "a file that ends in .duckdb, or bigquery://project/dataset"),
         ("warehouse", "bigquery://project", "bigquery://project/dataset"),
         ("compute", "kubernetes", "local, docker or google"),
@@ -204,6 +204,13 @@ def test_a_wrong_value_names_section_key_value_file_and_what_is_allowed(
         ("jobs", "heartbeat_seconds = 0", "a number of seconds above 0"),
         ("jobs", "silence_limit_seconds = inf", "a number of seconds above 0"),
         ("jobs", "preemption_retries = -1", "a whole number, 0 or more"),
+        ("training", "disk_size_gb = 5", "a whole number, 10 or more"),
+        ("training", "machine_type = big", "a machine type of Compute Engine"),
+        ("application", "provisioning_model = cheap", "spot or standard"),
+        ("bigquery", "source_dataset = shop", "empty, or project.dataset"),
+        ("bigquery", "maximum_bytes_billed = 0", "a whole number, 1 or more"),
+        ("compute_engine", "zones = europe-west1", "zones of one region"),
+        ("compute_engine", "service_account = me@example.com", "a service account"),
         ("local_warehouse", "t = t.xlsx", "ends in .csv, .csv.gz or .parquet"),
     ],
 )
@@ -318,22 +325,51 @@ def test_what_lives_in_the_cloud_needs_storage_in_the_cloud(configure, key, text
     assert complaint().endswith("Set storage to gs://bucket/prefix.")
 
 
-@pytest.mark.parametrize(
-    ("changes", "module", "remedy"),
-    [
-        ({"compute": "docker"}, "compute.docker", "Set compute to local."),
-        (
-            {"compute": "google", "storage": "gs://b/p"},
-            "storage.google",
-            "Set storage to a path of this machine.",
-        ),
-    ],
-)
-def test_what_a_release_does_not_bring_is_refused_by_name(configure, changes, module, remedy):
-    if find_spec(f"pipeline.{module}"):
-        pytest.skip(f"this release brings pipeline.{module}")
-    configure(good(**changes))
-    assert f"is not available yet. {remedy}" in complaint()
+MACHINES = """
+[compute_engine]
+project = my-project
+zones = europe-west1-b, europe-west1-c
+subnetwork = regions/europe-west1/subnetworks/default
+service_account = jobs@my-project.iam.gserviceaccount.com
+image = europe-west1-docker.pkg.dev/my-project/models/churn@sha256:{digest}
+""".format(digest="0" * 64)
+
+
+def on_machines(old: str = "", new: str = "") -> str:
+    assert old in MACHINES
+    return good(compute="google", storage="gs://bucket/prefix") + MACHINES.replace(old, new)
+
+
+def test_machines_and_bigquery_go_with_storage_in_the_cloud(configure):
+    configure(
+        good(compute="google", storage="gs://bucket", warehouse="bigquery://my-project/predictions")
+        + MACHINES
+    )
+    settings.check()
+    assert settings.machine_zones() == ("europe-west1-b", "europe-west1-c")
+
+
+@pytest.mark.parametrize("key", ["project", "zones", "subnetwork", "service_account", "image"])
+def test_what_machines_need_is_named_when_it_is_missing(configure, key):
+    [line] = [line for line in MACHINES.splitlines() if line.startswith(f"{key} =")]
+    configure(on_machines(line, f"{key} ="))
+    assert complaint().startswith(f"[compute_engine] {key} = ")
+    assert "is missing, and compute = google needs it. It must be " in complaint()
+
+
+def test_zones_of_another_region_than_the_network_are_refused(configure):
+    configure(on_machines("europe-west1-c", "us-east1-c"))
+    assert complaint().endswith(": us-east1-c is not in europe-west1.")
+
+
+def test_an_image_by_a_tag_is_refused(configure):
+    configure(on_machines("@sha256:" + "0" * 64, ":latest"))
+    assert complaint().endswith("because a tag can be moved.")
+
+
+def test_what_a_release_does_not_bring_is_refused_by_name(configure):
+    configure(good(compute="docker"))
+    assert "is not available yet. Set compute to local." in complaint()
 
 
 def test_a_missing_prediction_folder_is_named(configure, tmp_path):
@@ -383,7 +419,7 @@ def test_the_reference_lists_every_setting_with_its_default(configure, section):
     configure(GOOD)
     rows = documented()[section.__name__]
     parameters = dict(section.get_params())
-    assert list(rows) == list(parameters)
+    assert sorted(rows) == sorted(parameters)
     for key, default in rows.items():
         if default == "required":
             assert key in GOOD

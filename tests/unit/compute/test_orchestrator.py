@@ -27,10 +27,9 @@ class Work:
         layout = Layout(str(folder / "storage"), "toy", 1)
         self.run: Run = layout.run(LAYOUT, DATE)
         self.job: Job = layout.new_job(LAYOUT, [DATE])
-        self.machine = self.compute.machine(self.job)
+        machine = self.compute.choose(self.job, LAYOUT, {}).name
         runs = [RunRequest(DATE, self.run.folder, {}, {})]
-        request = Request(self.job.name, LAYOUT, "orchestrator", self.machine, None, 2, 1, runs)
-        storage.open("/").write(self.job.request, request.dump())
+        self.request = Request(self.job.name, LAYOUT, "orchestrator", machine, None, 2, 1, runs)
         claims.claim(self.run, 1, self.job.name)
 
     def perform(self, request: RunRequest, results: str) -> Marker:
@@ -39,7 +38,7 @@ class Work:
         return Marker(LAYOUT, DATE, self.job.name, 1, (), {}, None, "then", "now")
 
     def launch(self) -> None:
-        self.compute.launch(self.machine, self.job)
+        self.compute.launch(self.request, self.job)
 
     @property
     def scratch(self) -> list[str]:
@@ -76,7 +75,7 @@ def test_an_error_leaves_the_reason_and_no_temporary_file(work):
         Path(tempfile.mkdtemp(), "half").write_text("")
         raise QueryError("the query is wrong")
 
-    OrchestratorCompute(work.folder, fail).launch(work.machine, work.job)
+    OrchestratorCompute(work.folder, fail).launch(work.request, work.job)
     url = work.run.failure(work.job.name)
     assert Failure.parse(storage.open(url).read(url), url).reason == "the query is wrong"
     assert work.scratch == []

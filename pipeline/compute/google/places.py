@@ -1,0 +1,59 @@
+"""Where machines are: the names that we give them, and what can be read from a name."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from pipeline.errors import ComputeError
+
+_MACHINE = re.compile(
+    r"projects/(?P<project>[^/\s]+)/zones/(?P<zone>[^/\s]+)/instances/(?P<name>[^/\s]+)"
+)
+_NAME_LENGTH = 63
+_DIGEST_LENGTH = 8
+
+
+@dataclass(frozen=True)
+class Place:
+    """A machine's project, zone and name; as a text `projects/P/zones/Z/instances/N`."""
+
+    project: str
+    zone: str
+    name: str
+
+    @classmethod
+    def parse(cls, machine: str) -> Self:
+        """Raise `ComputeError` when `machine` is not such a text."""
+        matched = _MACHINE.fullmatch(machine)
+        if not matched:
+            raise ComputeError(
+                f"{machine!r} is no machine of Compute Engine, which would be called"
+                " projects/PROJECT/zones/ZONE/instances/NAME. The job was made with another"
+                " `compute` under [pipeline] in luigi.cfg: set that again."
+            )
+        return cls(**matched.groupdict())
+
+    def __str__(self) -> str:
+        return f"projects/{self.project}/zones/{self.zone}/instances/{self.name}"
+
+    def command(self, verb: str) -> str:
+        """What a person types to do something with the machine."""
+        return (
+            f"`gcloud compute instances {verb} {self.name} --project={self.project}"
+            f" --zone={self.zone}`"
+        )
+
+
+def storage_digest(storage: str) -> str:
+    """What tells the machines of two environments apart that share a project."""
+    return hashlib.sha256(storage.rstrip("/").encode()).hexdigest()[:_DIGEST_LENGTH]
+
+
+def instance_name(job: str, digest: str) -> str:
+    """The name of the machine of a job: at most 63 of [a-z0-9-], the first a letter (RFC 1035).
+
+    Of a long name the end is kept: the date and the chance in it tell jobs apart.
+    """
+    end = job[-(_NAME_LENGTH - _DIGEST_LENGTH - 1) :].lstrip("-0123456789")
+    return f"{end or 'job'}-{digest}"
