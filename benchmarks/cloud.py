@@ -1,5 +1,6 @@
 """A project of a user on Google Cloud, as the benchmarks need it: servers, bucket and settings."""
 
+import configparser
 import os
 import re
 import sys
@@ -36,15 +37,14 @@ class CloudProject:
     bucket: str
     dataset: str
 
-    def set(self, **settings: str) -> None:
-        """Give keys of luigi.cfg another value, whichever section they are in."""
+    def set(self, section: str, **settings: str) -> None:
+        """Change settings of one section of luigi.cfg."""
         path = self.folder / "luigi.cfg"
-        text = path.read_text()
-        for key, value in settings.items():
-            text, found = re.subn(rf"(?m)^{key} =.*$", f"{key} = {value}", text)
-            if not found:
-                raise KeyError(key)
-        path.write_text(text)
+        parser = configparser.RawConfigParser()
+        parser.read(path)
+        parser[section].update(settings)
+        with path.open("w") as file:
+            parser.write(file)
 
     def upload(self, name: str, content: bytes) -> None:
         self._bucket.blob(name).upload_from_string(content)
@@ -68,6 +68,11 @@ def cloud_project() -> Iterator[CloudProject]:
         os.environ.update(cloud.environment)
         made = CloudProject(folder, cloud, cloud.new_bucket(), cloud.new_dataset())
         home, _, dataset = made.dataset.partition(".")
-        made.set(storage=f"{made.bucket}/models", warehouse=f"bigquery://{home}/{dataset}")
-        made.set(compute="google", **MACHINES)
+        made.set(
+            "pipeline",
+            storage=f"{made.bucket}/models",
+            warehouse=f"bigquery://{home}/{dataset}",
+            compute="google",
+        )
+        made.set("compute_engine", **MACHINES)
         yield made

@@ -39,16 +39,8 @@ def main() -> None:
 
 def prepare(place: CloudProject) -> None:
     """Data for a training on each of fifty days, and machines that come up and stay."""
-    place.set(schedule="daily", max_dates_per_job="1")
-    path = place.folder / "luigi.cfg"
-    text = path.read_text().replace(
-        "[training]\n", f"[training]\ndata = {place.bucket}/in/{{date}}.csv\n", 1
-    )
-    first, _, rest = text.partition("[training]\n")
-    lines = rest.split("\n")
-    seen = [number for number, line in enumerate(lines) if line.startswith("data =")]
-    del lines[seen[1]]
-    path.write_text(f"{first}[training]\n" + "\n".join(lines))
+    place.set("pipeline", schedule="daily")
+    place.set("training", data=f"{place.bucket}/in/{{date}}.csv", max_dates_per_job="1")
     for number in range(JOBS):
         date = START + datetime.timedelta(days=number)
         place.upload(f"in/{date}.csv", b"customer_id,label\n1,true\n")

@@ -50,9 +50,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What types a user's commands is slow: each starts several processes."""
+    """What types a user's commands, or tries all that the cloud may answer, takes minutes."""
     for item in items:
-        if HERE / "acceptance" in item.path.parents:
+        within = {HERE / "acceptance", HERE / "cloud"} & {*item.path.parents}
+        if within or item.path.stem.endswith("_google"):
             item.add_marker(pytest.mark.slow)
 
 
