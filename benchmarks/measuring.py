@@ -69,12 +69,16 @@ def project() -> Iterator[Path]:
         yield folder
 
 
-def measure(command: Sequence[object], folder: Path, **environment: str) -> Cost:
+def measure(
+    command: Sequence[object], folder: Path, *, alone: bool = False, **environment: str
+) -> Cost:
     """Run `command` in `folder`, wait for it and for all that it leaves behind.
 
+    With `alone` it leaves nothing behind, and this process may have other children.
     Raises `SystemExit` with what the command printed when it fails.
     """
-    _adopt_orphans()
+    if not alone:
+        _adopt_orphans()
     log = folder / "benchmark.log"
     inherited = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
     begun = time.monotonic()
@@ -92,7 +96,7 @@ def measure(command: Sequence[object], folder: Path, **environment: str) -> Cost
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"{log.read_text(errors='replace')}\n{command} ended with {process.returncode}.")
-    usages = [usage, *_reap_orphans()]
+    usages = [usage] if alone else [usage, *_reap_orphans()]
     cpu = sum(each.ru_utime + each.ru_stime for each in usages)
     return Cost(cpu, wall, max(each.ru_maxrss for each in usages) * _RSS_BYTES)
 
