@@ -34,6 +34,9 @@ from pipeline.times import now
 
 logger = logging.getLogger("container")
 
+# Exit statuses: all is done; something is not, and storage says why. Any other: nobody was told.
+DONE, TOLD = 0, 3
+
 _DETAIL_LINES = 40
 _POLL_SECONDS = 0.1
 
@@ -67,13 +70,13 @@ class JobRun:
         self._refusals = 0
 
     def carry_out(self) -> int:
-        """Do the runs that this job holds. Returns the exit status: 0 when all are done."""
+        """Do the runs that this job holds. Returns the exit status: DONE when all are."""
         with self.heart:
             mine = [each for each in self.request.runs if self._is_mine(each)]
             staged = self._stage(mine)
             if staged:
                 self._apply_model(staged)
-        return 1 if self._refusals else 0
+        return TOLD if self._refusals else DONE
 
     def is_settled(self) -> bool:
         """Whether each run has its marker, its own failure, or another job that works on it."""
@@ -229,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = Started(platform.node(), now(), _libraries())
     if not storage.write_once(job.started, started.dump()):
         print(f"{job.name} was started before; a job runs once.")  # noqa: T201 - the console
-        return 0
+        return DONE
     scratch = options.scratch or Path(tempfile.mkdtemp(prefix="job-"))
     scratch.mkdir(parents=True, exist_ok=True)
     try:
@@ -252,15 +255,15 @@ def _carry_out(job_run: JobRun) -> int:
         seconds = job_run.request.deadline_seconds
         reason = f"not finished within deadline_seconds = {seconds:g}"
         job_run.fail(Failure(FailureKind.DEADLINE, "container", reason))
-        return 1
+        return TOLD
     except StoppedError:
         # Whoever sees the last marker deletes the machine, perhaps before we are through.
         if not job_run.is_settled():
             job_run.fail(Failure(FailureKind.KILLED, "container", "it was told to end (SIGTERM)"))
-        return 128 + signal.SIGTERM
+        return TOLD
     except (PipelineError, OSError, subprocess.SubprocessError) as error:
         job_run.fail(Failure(FailureKind.KILLED, "container", _name(error)))
-        return 1
+        return TOLD
 
 
 def _name(error: Exception) -> str:

@@ -393,17 +393,17 @@ def test_two_storages_share_a_project(scene, tmp_path):
 # What is seen.
 
 
-@pytest.mark.parametrize("running", [False, True])
-def test_a_machine_that_was_preempted_is_told_from_one_that_vanished(scene, running):
-    scene.cloud.compute_engine.let("preempted", running=running)
+@pytest.mark.parametrize("moment", ["making", "running"])
+def test_a_machine_that_was_preempted_is_told_from_one_that_vanished(scene, moment):
+    scene.cloud.compute_engine.let("preempted", moment=moment)
     scene.launch()
     scene.wait_for(Look(State.GONE, preempted=True))
     assert scene.left == []
 
 
-@pytest.mark.parametrize("running", [False, True])
-def test_a_machine_that_vanished_was_not_preempted(scene, running):
-    scene.cloud.compute_engine.let("vanished", running=running)
+@pytest.mark.parametrize("moment", ["making", "running"])
+def test_a_machine_that_vanished_was_not_preempted(scene, moment):
+    scene.cloud.compute_engine.let("vanished", moment=moment)
     scene.launch()
     scene.wait_for(Look(State.GONE))
 
@@ -482,11 +482,11 @@ def test_a_look_is_one_request(scene):
 def test_a_launch_is_two_requests_and_a_deletion_at_most_four(scene):
     scene.cloud.requests.clear()
     scene.launch()
-    assert len(scene.cloud.requests) == 2
+    assert len(scene.cloud.requests.to("compute")) == 2
     scene.delete()
-    assert len(scene.cloud.requests) == 6
+    assert len(scene.cloud.requests.to("compute")) == 6
     scene.delete()
-    assert len(scene.cloud.requests) == 7
+    assert len(scene.cloud.requests.to("compute")) == 7
 
 
 # Ends.

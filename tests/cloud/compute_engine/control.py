@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.cloud.compute_engine.engine import Engine
-from tests.cloud.compute_engine.machines import DELETE
-from tests.cloud.compute_engine.outcomes import Outcome
+from tests.cloud.compute_engine.machines import DELETE, Machine
+from tests.cloud.compute_engine.outcomes import Fate, Outcome
 from tests.cloud.compute_engine.replies import JSON, not_found
 
 _PATIENCE_SECONDS = 30.0
+_TOLD = ("path", "id", "status", "ended_by", "instance")
 
 
 class Control:
@@ -30,6 +31,8 @@ class Control:
                 self._change_world(**body)
             case "POST", "/control/end":
                 self._engine.machines[body["machine"]].end(body["reason"])
+            case "POST", "/control/harm":
+                self._engine.machines[body["machine"]].host.suffer(Fate(body["harm"]))
             case "POST", "/control/status":
                 self._engine.machines[body["machine"]].status = body["status"]
             case "DELETE", "/control":
@@ -55,7 +58,6 @@ class Control:
         engine.history.clear()
 
 
-def _tell(machine: object) -> JSON:
-    return {
-        name: getattr(machine, name) for name in ("path", "id", "status", "ended_by", "instance")
-    }
+def _tell(machine: Machine) -> JSON:
+    told = {name: getattr(machine, name) for name in _TOLD}
+    return {**told, "token": machine.metadata.token}

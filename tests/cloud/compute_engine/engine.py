@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from tests.cloud.compute_engine.calls import Call
 from tests.cloud.compute_engine.checks import check_insertion
 from tests.cloud.compute_engine.filters import matches
-from tests.cloud.compute_engine.machines import DELETE, Machine, World
+from tests.cloud.compute_engine.machines import DELETE, Machine
 from tests.cloud.compute_engine.operations import Operation, Operations
 from tests.cloud.compute_engine.outcomes import Fate, Outcomes
 from tests.cloud.compute_engine.refusals import operation_error, refuse_at_once
 from tests.cloud.compute_engine.replies import JSON, RefusedError, invalid, link, not_found
+from tests.cloud.compute_engine.world import World
 
 _PROJECT = r"/compute/v1/projects/(?P<project>[^/]+)"
 _ZONE = rf"{_PROJECT}/zones/(?P<zone>[^/]+)"

@@ -1,25 +1,18 @@
-"""Machines that really work: each a thread that starts the container's program, and its end."""
+"""Machines that really work: each a thread that boots a system and sees to its end."""
 
-import contextlib
 import itertools
 import math
-import os
-import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 
+from tests.cloud.compute_engine.hosts import Host
+from tests.cloud.compute_engine.metadata import Metadata
 from tests.cloud.compute_engine.operations import Operation, Operations
 from tests.cloud.compute_engine.outcomes import Fate, Outcome
-from tests.cloud.compute_engine.replies import JSON, link, moment
-from tests.cloud.processes import LEASH, ROOT
+from tests.cloud.compute_engine.replies import JSON, RefusedError, link, moment
+from tests.cloud.compute_engine.world import World
 
-PREDICTION = ROOT / "prediction"
 _SYSTEM = "system@google.com"
 _POLL_SECONDS = 0.02
 _CONSOLE_BYTES = 1024 * 1024
@@ -33,40 +26,13 @@ DELETE, ITSELF, LIMIT, PREEMPT, VANISH, STOP = (
     "stopped",
 )
 _SYSTEM_OPERATIONS = {
-    ITSELF: "delete",
     LIMIT: "delete",
     PREEMPT: "compute.instances.preempted",
     STOP: "stop",
 }
+_DOOMS = {Fate.PREEMPTED: PREEMPT, Fate.VANISHED: VANISH, Fate.STOPPED: STOP}
+_HARMS = {Fate.REBOOTED, Fate.HUNG, Fate.SCRIPT_KILLED, Fate.OUT_OF_MEMORY}
 _ids = itertools.count(10**15)
-
-
-@dataclass
-class World:
-    """What machines are made in. The tests change it as they go.
-
-    Attributes
-    ----------
-    scratch : Path
-        Folder for the machines' files.
-    prediction : Path
-        The model package that is in every image.
-    environment : mapping of str to str
-        Variables for what runs on a machine, beside the server's own.
-    pace_seconds : float
-        How long each step takes on the way to a running machine.
-    grace_seconds : float
-        How long a machine's processes have to end by themselves.
-    hurry : float
-        How many times as fast the limit of a machine's run time comes.
-    """
-
-    scratch: Path
-    prediction: Path = PREDICTION
-    environment: Mapping[str, str] = field(default_factory=dict)
-    pace_seconds: float = 0.02
-    grace_seconds: float = 0.5
-    hurry: float = 1.0
 
 
 class Machine:
@@ -101,11 +67,22 @@ class Machine:
         self.status = "PROVISIONING"
         self.ended_by = ""
         self.created = moment()
+        items = instance.get("metadata", {}).get("items", [])
+        attributes = {each["key"]: each["value"] for each in items}
+        self.metadata = Metadata(path, attributes)
+        self.host = Host(
+            world,
+            instance["name"],
+            f"http://127.0.0.1:{world.port}/machines/{self.id}",
+            world.scratch / str(self.id),
+            attributes,
+            outcome,
+        )
         self._error = error
         self._world = world
-        self._folder = world.scratch / path.replace("/", "-")
         self._operations = operations
         self._remove = remove
+        self._failures_left = outcome.failures if outcome.fate is Fate.DELETION_FAILS else 0
         self._wish: tuple[str, Operation | None] = ("", None)
         self._wished = threading.Event()
         self._changing = threading.Lock()
@@ -119,8 +96,18 @@ class Machine:
             if self._wished.is_set():
                 return False
             self._wish = (reason, operation)
+            self.metadata.preempted = reason == PREEMPT
             self._wished.set()
             return True
+
+    def delete_itself(self, authorization: str, operation: Operation) -> bool:
+        """As `end`, asked for by what runs on it. Raises `RefusedError`."""
+        if authorization != f"Bearer {self.metadata.token}":
+            raise RefusedError(401, "authError", "Invalid Credentials")
+        if self._failures_left:
+            self._failures_left -= 1
+            raise RefusedError(503, "backendError", "Service temporarily unavailable.")
+        return self.end(ITSELF, operation)
 
     def as_json(self) -> JSON:
         return {
@@ -135,15 +122,7 @@ class Machine:
         }
 
     def read_console(self) -> bytes:
-        try:
-            return (self._folder / "console.txt").read_bytes()[-_CONSOLE_BYTES:]
-        except FileNotFoundError:
-            return b""
-
-    def attribute(self, key: str) -> str:
-        """What the metadata server answers to /computeMetadata/v1/instance/attributes/KEY."""
-        items = self.instance.get("metadata", {}).get("items", [])
-        return next((each["value"] for each in items if each["key"] == key), "")
+        return self.host.read_console()[-_CONSOLE_BYTES:]
 
     def _live(self, insertion: Operation) -> None:
         # Its processes end with the thread that starts them (tests/cloud/leash.py): this one.
@@ -170,11 +149,11 @@ class Machine:
 
     def _come_up(self, insertion: Operation) -> bool:
         """Get to RUNNING. False when something else is wished for before."""
-        if self._doom and not self.outcome.running:
+        if self._doom and self.outcome.moment == "making":
             self.end(self._doom)
         self._pause()
         self.status = "STAGING"
-        if self._is_fated(Fate.STUCK):
+        if self.outcome.fate is Fate.STUCK:
             self._wished.wait()
         self._pause()
         if self._wished.is_set():
@@ -184,46 +163,39 @@ class Machine:
         return True
 
     def _run(self) -> None:
-        """Do as a boot script would: run the job, and then delete the machine."""
+        """Boot, and be there until the end is wished for."""
         limit = self.instance.get("scheduling", {}).get("maxRunDuration", {}).get("seconds")
         end = time.monotonic() + float(limit) / self._world.hurry if limit else math.inf
-        doomed = time.monotonic() + self.outcome.seconds if self._doom else math.inf
-        process = self._start_process()
-        while process.poll() is None and not self._wished.is_set():
-            if time.monotonic() > end:
+        strike: float | None = None
+        self.host.boot()
+        while not self._wished.is_set():
+            now = time.monotonic()
+            if strike is None and self._is_moment():
+                strike = now + self.outcome.seconds
+            if now > end:
                 self.end(LIMIT)
-            elif time.monotonic() > doomed:
-                self.end(self._doom)
+            elif strike is not None and now > strike:
+                self._strike()
+                strike = math.inf
+            self.host.step()
             self._wished.wait(_POLL_SECONDS)
-        self.end(ITSELF)
         self.status = "STOPPING"
-        self._end_process(process)
+        if self._wish[0] == VANISH:
+            self.host.cut_power()
+        else:
+            self.host.shut_down(self._world.grace_seconds)
 
-    def _start_process(self) -> "subprocess.Popen[bytes]":
-        self._folder.mkdir(parents=True, exist_ok=True)
-        leash = [sys.executable, "-S", "-E", str(LEASH), str(os.getpid())]
-        program = [sys.executable, "-m", "container.run", self.attribute("job-folder")]
-        options = ["--prediction", str(self._world.prediction)]
-        options += ["--scratch", str(self._folder / "scratch")]
-        with (self._folder / "console.txt").open("ab") as console:
-            return subprocess.Popen(
-                [*leash, *program, *options],
-                cwd=ROOT,
-                env={**os.environ, **self._world.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                start_new_session=True,
-            )
+    def _is_moment(self) -> bool:
+        """Whether it is time for what is to become of it."""
+        reached = {"pulling": self.host.is_pulling, "running": True}
+        when = self.outcome.moment
+        return self.host.is_working if when == "working" else reached.get(when, False)
 
-    def _end_process(self, process: "subprocess.Popen[bytes]") -> None:
-        """Tell its processes to end, unless it is taken away, and then kill them."""
-        if self._wish[0] not in (PREEMPT, VANISH):
-            _signal(process, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(self._world.grace_seconds)
-        _signal(process, signal.SIGKILL)
-        process.wait()
+    def _strike(self) -> None:
+        if self._doom:
+            self.end(self._doom)
+        elif self.outcome.fate in _HARMS:
+            self.host.suffer(self.outcome.fate)
 
     def _pass_away(self) -> None:
         """Be gone, or stopped, as was wished for."""
@@ -234,7 +206,7 @@ class Machine:
         if reason in _SYSTEM_OPERATIONS:
             operation = Operation(_SYSTEM_OPERATIONS[reason], self.path, self.id, user=_SYSTEM)
             self._operations.begin(operation)
-        if self._is_fated(Fate.SLOW_DELETION):
+        if self.outcome.fate is Fate.SLOW_DELETION:
             time.sleep(self.outcome.seconds)
         if reason == STOP or (reason == PREEMPT and self._termination == "STOP"):
             self._wished.clear()
@@ -242,7 +214,7 @@ class Machine:
         else:
             self.status = "GONE"
             self._remove(self)
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self.host.remove()
         if operation:
             self._operations.end(operation)
 
@@ -253,16 +225,7 @@ class Machine:
     @property
     def _doom(self) -> str:
         """How it ends too early; nothing when it is not to."""
-        dooms = {Fate.PREEMPTED: PREEMPT, Fate.VANISHED: VANISH, Fate.STOPPED: STOP}
-        return dooms.get(self.outcome.fate, "")
-
-    def _is_fated(self, fate: Fate) -> bool:
-        return self.outcome.fate is fate
+        return _DOOMS.get(self.outcome.fate, "")
 
     def _pause(self) -> None:
         time.sleep(self._world.pace_seconds)
-
-
-def _signal(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)

@@ -29,10 +29,24 @@ class Fate(StrEnum):
     # done, and yet
     LOST_REPLY = "lost reply"
     STUCK = "stuck"
+    SLOW_DELETION = "slow deletion"
+    DELETION_FAILS = "its own deletion fails"
+    PULL_FAILS = "pull fails"
+    NO_SUCH_IMAGE = "no such image"
+    # the machine ends
     PREEMPTED = "preempted"
     VANISHED = "vanished"
     STOPPED = "stopped"
-    SLOW_DELETION = "slow deletion"
+    # what is on it suffers
+    REBOOTED = "rebooted"
+    HUNG = "hung"
+    SCRIPT_KILLED = "boot script killed"
+    OUT_OF_MEMORY = "out of memory"
+
+
+# When a machine ends, or suffers: while it is made, once it runs, while it pulls the image, once
+# its container runs.
+MOMENTS = ("making", "running", "pulling", "working")
 
 
 @dataclass
@@ -45,10 +59,12 @@ class Outcome:
         Regular expressions for the whole of a zone's and a machine's name.
     times : int
         For how many insertions it holds.
-    running : bool
-        Whether a machine is preempted, vanishes or is stopped only once it runs.
+    moment : str
+        When a machine ends too early or suffers: one of `MOMENTS`.
     seconds : float
         How long after that, or how long a slow deletion takes.
+    failures : int
+        How often its own deletion fails.
     leaves_machine : bool
         Whether something is left of a machine that the operation refused.
     """
@@ -57,12 +73,15 @@ class Outcome:
     zone: str = ".*"
     name: str = ".*"
     times: int = 1
-    running: bool = False
+    moment: str = "making"
     seconds: float = 0.0
+    failures: int = 3
     leaves_machine: bool = False
 
     def __post_init__(self) -> None:
         self.fate = Fate(self.fate)
+        if self.moment not in MOMENTS:
+            raise ValueError(f"{self.moment} is none of {MOMENTS}")
 
 
 @dataclass

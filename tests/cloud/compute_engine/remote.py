@@ -23,13 +23,17 @@ class ComputeEngine:
         """Have a machine "preempted", "vanished" or "stopped" now."""
         ask(self.port, "POST", "/control/end", {"machine": machine, "reason": reason})
 
+    def harm(self, machine: str, harm: str) -> None:
+        """Have a machine "hung", its "boot script killed" or its container "out of memory" now."""
+        ask(self.port, "POST", "/control/harm", {"machine": machine, "harm": harm})
+
     def pretend(self, machine: str, status: str) -> None:
         """Have a machine that runs show another status."""
         ask(self.port, "POST", "/control/status", {"machine": machine, "status": status})
 
     @property
     def machines(self) -> list[dict[str, Any]]:
-        """All that were ever made: path, id, status, ended_by, and the instance as asked for."""
+        """All that were ever made: path, id, status, ended_by, the instance as asked for, token."""
         return ask(self.port, "GET", "/control/machines")["machines"]
 
     @property

@@ -1,6 +1,5 @@
 """The server that stands in for Compute Engine is as strict, and leaves nothing behind."""
 
-import copy
 import http.client
 import json
 import os
@@ -9,7 +8,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,42 +18,10 @@ from pipeline import storage
 from pipeline.layout import Job
 from pipeline.records import Request
 from tests.cloud.compute_engine.remote import ComputeEngine
+from tests.cloud.compute_engine.samples import INSTANCE, ZONE, booting, changed
 from tests.cloud.processes import ROOT, Process, free_ports
 from tests.cloud.remote import ask
 from tests.cloud.servers import Cloud
-
-ZONE = "/compute/v1/projects/p/zones/europe-west1-b"
-INSTANCE = {
-    "name": "a-machine",
-    "machineType": "zones/europe-west1-b/machineTypes/e2-standard-4",
-    "labels": {"job": "a-job"},
-    "disks": [
-        {
-            "boot": True,
-            "autoDelete": True,
-            "initializeParams": {
-                "sourceImage": "projects/cos-cloud/global/images/family/cos-stable",
-                "diskType": "zones/europe-west1-b/diskTypes/pd-balanced",
-                "diskSizeGb": "50",
-            },
-        }
-    ],
-    "networkInterfaces": [{"subnetwork": "regions/europe-west1/subnetworks/default"}],
-    "serviceAccounts": [
-        {
-            "email": "a@p.iam.gserviceaccount.com",
-            "scopes": ["https://www.googleapis.com/auth/cloud-platform"],
-        }
-    ],
-    "scheduling": {
-        "provisioningModel": "SPOT",
-        "onHostMaintenance": "TERMINATE",
-        "automaticRestart": False,
-        "instanceTerminationAction": "DELETE",
-        "maxRunDuration": {"seconds": "3600"},
-    },
-    "metadata": {"items": [{"key": "job-folder", "value": "/nowhere"}]},
-}
 
 
 @pytest.fixture
@@ -78,20 +45,6 @@ def wait_until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.02)
-
-
-def changed(path: str, value: object) -> Mapping[str, Any]:
-    """The instance with one thing changed: "scheduling.automaticRestart"; None takes it away."""
-    instance = copy.deepcopy(INSTANCE)
-    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
-    place: Any = instance
-    for part in way:
-        place = place[part]
-    if value is None:
-        del place[last]
-    else:
-        place[last] = value
-    return instance
 
 
 @pytest.mark.parametrize(
@@ -216,8 +169,7 @@ def job(tmp_path: Path) -> Job:
 def start(port: int, job: Job) -> None:
     folder = str(Path(job.folder).parents[1] / "busy")
     ask(port, "POST", "/control/world", {"environment": {"PYTHONPATH": folder}})
-    items = [{"key": "job-folder", "value": job.folder}]
-    ask(port, "POST", f"{ZONE}/instances", changed("metadata.items", items))
+    ask(port, "POST", f"{ZONE}/instances", booting(job.folder))
     wait_until(lambda: containers(job))
 
 
