@@ -72,6 +72,11 @@ class CloudProject:
         names = [blob.name for blob in client.list_blobs(self.bucket.removeprefix("gs://"))]
         return sorted(name for name in names if pattern in name)
 
+    def read(self, name: str) -> bytes:
+        """The content of one of `objects`."""
+        bucket = self._storage().bucket(self.bucket.removeprefix("gs://"))
+        return bucket.blob(name).download_as_bytes()
+
     def machines(self) -> list[str]:
         """Names of the machines that are there."""
         return self.cloud.compute_engine.left

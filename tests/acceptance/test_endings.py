@@ -1,0 +1,267 @@
+"""docs/endings.md, row by row: each is done to a machine that boots, and comes out as it says."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.cloud_project import CloudProject
+from tests.conftest import Ended
+
+PAGE = Path(__file__).parents[2] / "docs" / "endings.md"
+TRAIN = ("TrainModel", "--date", "2024-03-01")
+RANGE = ("Backfill", "--start", "2024-03-05", "--stop", "2024-03-08")
+# At home a part of a minute, which takes the same ways.
+OUTAGE_SECONDS = 60 if "CI" in os.environ else 10
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: what is expected of an ending."""
+
+    title: str
+    status: int
+    words: str
+    failures: list[str]
+    machines: int
+
+    @classmethod
+    def parse(cls, line: str) -> "Row":
+        title, status, words, failures, machines = [
+            cell.strip() for cell in line.strip("|\n").split("|")
+        ]
+        told = sorted(failures.split(", ")) if failures else []
+        return cls(title, int(status), words.strip("`"), told, int(machines))
+
+
+ROWS = [
+    Row.parse(line)
+    for line in PAGE.read_text().splitlines()
+    if line.startswith("| ") and not line.startswith("| what happens ")
+]
+
+
+@dataclass
+class Scene:
+    """A user's project whose jobs are carried out by machines of Compute Engine.
+
+    `words` are those of the command; `gate` is a file that a training begun here waits for.
+    """
+
+    place: CloudProject
+    gate: Path
+    words: tuple[str, ...] = TRAIN
+
+    def command(self) -> Ended:
+        return self.place.luigi(*self.words)
+
+    def let(self, fate: str, **rule: object) -> Ended:
+        self.place.cloud.compute_engine.let(fate, **rule)
+        return self.command()
+
+    def meanwhile(self, act: Callable[[str], object]) -> Ended:
+        """Do something to the machine once its model works; the next one's model goes on."""
+        process = self.begin()
+        [machine] = self.place.machines()
+        act(machine)
+        wait_until(lambda: self.gate.exists() or self.place.objects("/failure.json"))
+        self.gate.touch()
+        return self.place.project.end(process)
+
+    def begin(self):
+        self.mischief(wait_for=str(self.gate))
+        process = self.place.project.start(*self.words)
+        wait_until(self.gate.with_name("gate.here").exists)
+        return process
+
+    def mischief(self, action: str = "training", date: str = "2024-03-01", **what: object) -> None:
+        self.place.project.mischief(action, **{date: what})
+
+
+@pytest.fixture
+def scene(cloud_project, tmp_path) -> Scene:
+    cloud_project.use_machines()
+    return Scene(cloud_project, tmp_path / "gate")
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def nothing(scene: Scene) -> Ended:
+    return scene.command()
+
+
+def model_fails(scene: Scene) -> Ended:
+    scene.mischief(fail="too few customers")
+    return scene.command()
+
+
+def one_date_fails(scene: Scene) -> Ended:
+    scene.mischief("application", "2024-03-06", fail="no visits that day")
+    scene.words = RANGE
+    ended = scene.command()
+    # The others are applied; the next command would load them.
+    done = [name for name in scene.place.objects("v1/application/") if name.endswith("_SUCCESS")]
+    assert len(done) == 2
+    return ended
+
+
+def out_of_memory(scene: Scene) -> Ended:
+    engine = scene.place.cloud.compute_engine
+    return scene.meanwhile(lambda machine: engine.harm(machine, "out of memory"))
+
+
+def registry_is_silent(scene: Scene) -> Ended:
+    return scene.let("pull fails", times=3)
+
+
+def registry_is_silent_once(scene: Scene) -> Ended:
+    return scene.let("pull fails")
+
+
+def no_image(scene: Scene) -> Ended:
+    return scene.let("no such image")
+
+
+def rebooted(scene: Scene) -> Ended:
+    scene.mischief(sleep=1)
+    return scene.let("rebooted", moment="working", seconds=0.3)
+
+
+def shut_down_pulling(scene: Scene) -> Ended:
+    return scene.let("stopped", moment="pulling")
+
+
+def shut_down_working(scene: Scene) -> Ended:
+    engine = scene.place.cloud.compute_engine
+    return scene.meanwhile(lambda machine: engine.end(machine, "stopped"))
+
+
+def script_killed(scene: Scene) -> Ended:
+    engine = scene.place.cloud.compute_engine
+    return scene.meanwhile(lambda machine: engine.harm(machine, "boot script killed"))
+
+
+def preempted_early(scene: Scene) -> Ended:
+    return scene.let("preempted", moment="making")
+
+
+def preempted_pulling(scene: Scene) -> Ended:
+    return scene.let("preempted", moment="pulling")
+
+
+def preempted_working(scene: Scene) -> Ended:
+    engine = scene.place.cloud.compute_engine
+    return scene.meanwhile(lambda machine: engine.end(machine, "preempted"))
+
+
+def vanished(scene: Scene) -> Ended:
+    engine = scene.place.cloud.compute_engine
+    return scene.meanwhile(lambda machine: engine.end(machine, "vanished"))
+
+
+def hung(scene: Scene) -> Ended:
+    scene.place.project.replace_setting("[jobs]", "[jobs]\nsilence_limit_seconds = 4")
+    engine = scene.place.cloud.compute_engine
+    engine.change(grace_seconds=0.5)
+    return scene.meanwhile(lambda machine: engine.harm(machine, "hung"))
+
+
+def never_starts(scene: Scene) -> Ended:
+    scene.place.project.replace_setting("[jobs]", "[jobs]\nstart_limit_seconds = 20")
+    return scene.let("works", moment="pulling")
+
+
+def too_slow(scene: Scene) -> Ended:
+    scene.place.project.set(training="deadline_seconds = 3")
+    scene.mischief(sleep=60)
+    return scene.command()
+
+
+def deletion_fails(scene: Scene) -> Ended:
+    return scene.let("its own deletion fails", failures=3)
+
+
+def command_killed(scene: Scene) -> Ended:
+    begun = scene.begin()
+    begun.kill()
+    scene.place.project.end(begun)
+    requests = scene.place.cloud.requests
+    requests.clear()
+    again = scene.place.project.start(*scene.words)
+    wait_until(lambda: requests.to("storage", r"heartbeat\.json"))
+    scene.gate.touch()
+    return scene.place.project.end(again)
+
+
+def cancelled(scene: Scene) -> Ended:
+    words = ("cancel", *TRAIN[:1], TRAIN[-1])
+    return scene.meanwhile(lambda machine: scene.place.project.pipeline(*words))
+
+
+def storage_is_away(scene: Scene) -> Ended:
+    faults = scene.place.cloud.faults
+
+    def cut(machine: str) -> None:
+        faults.add("", service="storage|machines", reset=True)
+        scene.gate.touch()
+        threading.Timer(OUTAGE_SECONDS, faults.clear).start()
+
+    return scene.meanwhile(cut)
+
+
+PROVOKE: dict[str, Callable[[Scene], Ended]] = {
+    "nothing": nothing,
+    "the model fails": model_fails,
+    "one date of three fails": one_date_fails,
+    "the container runs out of memory": out_of_memory,
+    "the registry does not answer": registry_is_silent,
+    "the registry does not answer one machine": registry_is_silent_once,
+    "there is no such image": no_image,
+    "the machine is started again": rebooted,
+    "the machine is shut down while it pulls the image": shut_down_pulling,
+    "the machine is shut down while the model works": shut_down_working,
+    "the boot script is killed": script_killed,
+    "the machine is preempted before it runs": preempted_early,
+    "the machine is preempted while it pulls the image": preempted_pulling,
+    "the machine is preempted while the model works": preempted_working,
+    "the machine loses its power": vanished,
+    "the machine hangs": hung,
+    "the registry never ends its answer": never_starts,
+    "the model takes too long": too_slow,
+    "the machine can't delete itself three times": deletion_fails,
+    "the command is killed and typed again": command_killed,
+    "the job is cancelled": cancelled,
+    "storage can't be reached for a minute": storage_is_away,
+}
+
+
+def test_every_row_is_tried():
+    assert [row.title for row in ROWS] == list(PROVOKE)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title)
+def test_a_job_ends_as_the_page_says(scene, row):
+    ended = PROVOKE[row.title](scene)
+    assert (ended.status, failures(scene)) == (row.status, row.failures), ended.output
+    assert row.words in ended.output
+    assert len(scene.place.cloud.compute_engine.machines) == row.machines
+    wait_until(lambda: scene.place.machines() == [])
+    assert len(scene.place.objects("_SUCCESS")) >= 2 or row.status
+
+
+def failures(scene: Scene) -> list[str]:
+    """What each failure.json says: its kind, and by whom."""
+    names = scene.place.objects("/failure.json")
+    told = [json.loads(scene.place.read(name)) for name in names]
+    return sorted(f"{each['kind']} ({each['by']})" for each in told)
