@@ -7,6 +7,11 @@ DATE ?= 1998-04-01
 BIN := .venv/bin
 EMULATORS := .venv-emulators
 TESTS ?=
+# `make lock UPGRADE=` locks what is missing and leaves the other versions as they are.
+UPGRADE ?= --upgrade
+LOCK = $(BIN)/uv pip compile --quiet $(UPGRADE) --python-version 3.11 --generate-hashes \
+	--only-binary :all: --find-links container/wheels --no-emit-index-url \
+	--custom-compile-command 'make lock'
 PARALLEL := --numprocesses auto --dist worksteal
 
 # The first Python on the path that the project supports; PYTHON=... chooses another.
@@ -37,11 +42,12 @@ messages: .venv/installed ## Write docs/messages.md from what bad input provokes
 	@$(BIN)/python -m pytest -q --write-messages tests/acceptance/test_bad_input.py
 
 .PHONY: lint
-lint: .venv/installed ## Check style, types and shell scripts
+lint: .venv/installed ## Check style, types, shell scripts and the Dockerfile
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/shellcheck .ci/run container/boot.sh
+	@$(BIN)/shellcheck .ci/run container/boot.sh container/build.sh
+	@$(BIN)/hadolint container/Dockerfile
 
 .PHONY: format
 format: .venv/installed ## Put the code into the house's format
@@ -50,13 +56,11 @@ format: .venv/installed ## Put the code into the house's format
 
 .PHONY: lock
 lock: .venv/installed ## Write the locks of the libraries anew, with the newest versions
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--only-binary :all: --no-emit-index-url --group dev \
-		--custom-compile-command 'make lock' \
-		pyproject.toml prediction/requirements.txt -o requirements.lock
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--only-binary :all: --no-emit-index-url --excludes tests/cloud/excludes.txt \
-		--custom-compile-command 'make lock' \
+	@$(LOCK) --universal --group dev \
+		pyproject.toml container/requirements.in prediction/requirements.txt -o requirements.lock
+	@$(LOCK) --python-platform linux --constraints requirements.lock \
+		container/requirements.in prediction/requirements.txt -o container/requirements.lock
+	@$(LOCK) --universal --excludes tests/cloud/excludes.txt \
 		tests/cloud/requirements.in -o tests/cloud/requirements.lock
 
 .PHONY: clean
@@ -69,7 +73,7 @@ clean: ## Delete the environment and all that was made here, results included
 	@rm -rf .venv
 	@$(PYTHON) -m venv .venv || { echo "Python can't make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Setting up .venv ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: --find-links container/wheels -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
