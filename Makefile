@@ -46,13 +46,29 @@ lint: .venv/installed ## Check style, types, shell scripts and the Dockerfile
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/shellcheck .ci/run container/boot.sh container/build.sh
+	@$(BIN)/shellcheck .ci/run .ci/*.sh container/*.sh
 	@$(BIN)/hadolint container/Dockerfile
 
 .PHONY: format
 format: .venv/installed ## Put the code into the house's format
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
 	@$(BIN)/ruff format .
+
+# The image is called as luigi.cfg calls the model: name:version-commit.
+MODEL := import os, sys; sys.tracebacklimit = 0; \
+	from pipeline import settings; model = settings.pipeline(); \
+	print(model.name, model.version, os.path.relpath(model.prediction))
+NAME_IMAGE = model=$$($(BIN)/python -c '$(MODEL)'); read -r name version prediction <<< "$$model"; \
+	tag="$$name:$$version-$$(container/revision.sh)"
+
+.PHONY: image
+image: .venv/installed ## Build the image that jobs run in, for linux/amd64
+	@$(NAME_IMAGE); id=$$(PREDICTION="$$prediction" VERSION="$$version" container/build.sh "$$tag"); \
+		echo "$$tag is $$id"; echo "To take it to a registry: make push IMAGE=REPOSITORY"
+
+.PHONY: push
+push: image ## Push the image to IMAGE, a repository of a registry, and print what luigi.cfg needs
+	@$(NAME_IMAGE); container/push.sh "$$tag" "$(IMAGE)"
 
 .PHONY: lock
 lock: .venv/installed ## Write the locks of the libraries anew, with the newest versions

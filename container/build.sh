@@ -5,27 +5,33 @@
 #
 # By environment variables:
 #     PREDICTION   the folder of the model package, within the checkout; prediction
+#     VERSION      what the image's label says, as REVISION, which is the commit
 #     BASE_IMAGE   an image with Python 3.11 to begin with; see the Dockerfile
 #     PIP_CONF     a pip.conf for a private index; it is not kept in the image
+#     NETWORK      the network of the build; host where a proxy or an index is on this machine
 #     DOCKER       the docker program; docker
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tag=$1
 docker=${DOCKER:-docker}
+prediction=${PREDICTION:-prediction}
 
-# Without attestations the image of the same layers has the same digest, whoever pushes it.
+if [ ! -f "$prediction/main.py" ]; then
+    echo "$prediction is no model package of this checkout: it has no main.py. Correct" \
+        "\`prediction\` under [pipeline] in luigi.cfg." >&2
+    exit 1
+fi
+
+# Without attestations the same layers have the same digest, whoever builds them.
 export DOCKER_BUILDKIT=1 BUILDX_NO_DEFAULT_ATTESTATIONS=1
 
-revision=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-[ -z "$(git status --porcelain 2>/dev/null)" ] || revision+=-dirty
-
-options=(--file container/Dockerfile --platform linux/amd64 --tag "$tag")
-options+=(--build-arg VERSION="${tag##*:}" --build-arg REVISION="$revision")
+options=(--file container/Dockerfile --platform linux/amd64 --tag "$1")
+options+=(--build-arg PREDICTION="$prediction" --build-arg VERSION="${VERSION:-unknown}")
+options+=(--build-arg REVISION="${REVISION:-$(container/revision.sh)}")
 [ -z "${BASE_IMAGE:-}" ] || options+=(--build-arg BASE_IMAGE="$BASE_IMAGE")
-[ -z "${PREDICTION:-}" ] || options+=(--build-arg PREDICTION="$PREDICTION")
 [ -z "${PIP_CONF:-}" ] || options+=(--secret "id=pip.conf,src=$PIP_CONF")
 # An engine without a network of its own, such as CI's, builds in the machine's.
 "$docker" network inspect bridge >/dev/null 2>&1 || options+=(--network host)
+[ -z "${NETWORK:-}" ] || options+=(--network "$NETWORK")
 
 id=$(mktemp)
 trap 'rm -f "$id"' EXIT

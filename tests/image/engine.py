@@ -15,6 +15,11 @@ NO_ENGINE = (
     " the engine by DOCKER_HOST=..."
 )
 
+NO_REGISTRY = (
+    "No registry is named. Start one (`apt-get install docker-registry`, or the image registry:2)"
+    " and name it by REGISTRY=127.0.0.1:PORT"
+)
+
 
 @dataclass(frozen=True)
 class Engine:

@@ -1,11 +1,12 @@
-"""The fixtures `engine`, `toy_image` and `example_image`, for every test that asks for them."""
+"""The fixtures `engine`, `registry`, `toy_image` and `example_image`, for every test."""
 
 import os
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
-from tests.image.engine import NO_ENGINE, Engine
+from tests.image.engine import NO_ENGINE, NO_REGISTRY, Engine
 
 
 @pytest.fixture(scope="session")
@@ -13,11 +14,23 @@ def engine() -> Engine:
     """The Docker engine that answers. Without one the test is skipped, and fails in CI."""
     engine = Engine()
     if not engine.answers():
-        reason = NO_ENGINE.format(program=engine.program)
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _go_without(NO_ENGINE.format(program=engine.program))
     return engine
+
+
+@pytest.fixture(scope="session")
+def registry(engine: Engine) -> str:
+    """The address of a registry that the engine may push to. Without one: as without an engine."""
+    address = os.environ.get("REGISTRY")
+    if not address:
+        _go_without(NO_REGISTRY)
+    return address
+
+
+def _go_without(reason: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

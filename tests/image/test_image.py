@@ -7,10 +7,19 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.image.engine import ROOT
-from tests.image.jobs import CONFINED, USER, ContainerJob, application
+from tests.image.jobs import (
+    CONFINED,
+    USER,
+    ContainerJob,
+    container_job,
+    finished_data,
+    finished_model,
+)
 
 FIND_TESTS = "find / -xdev -type d -name tests -not -path '/proc/*' 2>/dev/null || true"
 BUILD_TOOLS = ("pip", "pip3", "gcc", "cc", "make", "wheel")
@@ -33,7 +42,10 @@ def apply(engine, tmp_path):
     with ExitStack() as stack:
 
         def apply(**mischief: object) -> ContainerJob:
-            return stack.enter_context(application(engine, tmp_path / "place", **mischief))
+            place = tmp_path / "place"
+            data = finished_data(place / "data", pa.table({"id": [1, 2, 3]}))
+            inputs = {"data": data, "model": finished_model(place / "training", **mischief)}
+            return stack.enter_context(container_job(engine, place, "application", inputs))
 
         yield apply
 
@@ -92,11 +104,9 @@ def test_a_job_leaves_its_predictions_and_prints_its_log(toy_image, apply):
     job = apply(sleep=0.5)
     job.start(toy_image)
     assert job.wait() == 0
-    assert [(row["id"], row["share"]) for row in job.predictions()] == [
-        (1, 0.25),
-        (2, 0.25),
-        (3, 0.25),
-    ]
+    predicted = pq.read_table(job.results["part-0.parquet"])
+    assert predicted["id"].to_pylist() == [1, 2, 3]
+    assert predicted["share"].to_pylist() == [0.25, 0.25, 0.25]
     assert "mischief: sleep 0.5" in job.log
     assert job.log in job.printed
 
