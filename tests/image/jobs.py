@@ -76,6 +76,11 @@ class ContainerJob:
         return Path(self.run.marker).exists()
 
     @property
+    def source(self) -> Source:
+        """What a run that is made from this one asks for."""
+        return Source(self.run.marker, checksums.of_file(Path(self.run.marker)))
+
+    @property
     def results(self) -> dict[str, Path]:
         """The files that the marker lists, by name."""
         files = json.loads(Path(self.run.marker).read_text())["files"]
@@ -91,7 +96,8 @@ def container_job(
     name = f"toy-{action}-20240305-{secrets.token_hex(4)}"
     run = Run(action, DATE, str(folder / action))
     job = Job(name, str(folder / "jobs" / name))
-    runs = [RunRequest(DATE, run.folder, inputs, CONSTANTS)]
+    constants = CONSTANTS if action == "application" else {}
+    runs = [RunRequest(DATE, run.folder, inputs, constants)]
     request = Request(name, action, "docker", name, None, 120, 0.2, runs)
     Path(job.folder).mkdir(parents=True)
     Path(job.request).write_bytes(request.dump())

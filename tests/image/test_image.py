@@ -100,6 +100,15 @@ print(len(sources) > 1000, left)
     assert ask("python", "-c", code) == "True []"
 
 
+def test_the_python_of_the_base_is_compiled_as_far_as_a_job_needs_it(ask):
+    code = """
+import pathlib, sys, container.run, pipeline.storage.google
+compiled = [getattr(module, "__cached__", None) for module in list(sys.modules.values())]
+print([path for path in compiled if path and not pathlib.Path(path).exists()])
+"""
+    assert ask("python", "-c", code) == "[]"
+
+
 def test_a_job_leaves_its_predictions_and_prints_its_log(toy_image, apply):
     job = apply(sleep=0.5)
     job.start(toy_image)
