@@ -7,6 +7,11 @@ DATE ?= 1998-04-01
 BIN := .venv/bin
 EMULATORS := .venv-emulators
 TESTS ?=
+# `make lock UPGRADE=` locks what is missing and leaves the other versions as they are.
+UPGRADE ?= --upgrade
+LOCK = $(BIN)/uv pip compile --quiet $(UPGRADE) --python-version 3.11 --generate-hashes \
+	--only-binary :all: --find-links container/wheels --no-emit-index-url \
+	--custom-compile-command 'make lock'
 PARALLEL := --numprocesses auto --dist worksteal
 
 # The first Python on the path that the project supports; PYTHON=... chooses another.
@@ -37,26 +42,41 @@ messages: .venv/installed ## Write docs/messages.md from what bad input provokes
 	@$(BIN)/python -m pytest -q --write-messages tests/acceptance/test_bad_input.py
 
 .PHONY: lint
-lint: .venv/installed ## Check style, types and shell scripts
+lint: .venv/installed ## Check style, types, shell scripts and the Dockerfile
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/shellcheck .ci/run container/boot.sh
+	@$(BIN)/shellcheck .ci/run .ci/*.sh container/*.sh
+	@$(BIN)/hadolint container/Dockerfile
 
 .PHONY: format
 format: .venv/installed ## Put the code into the house's format
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
 	@$(BIN)/ruff format .
 
+# The image is called as luigi.cfg calls the model: name:version-commit.
+MODEL := import os, sys; sys.tracebacklimit = 0; \
+	from pipeline import settings; model = settings.pipeline(); \
+	print(model.name, model.version, os.path.relpath(model.prediction))
+NAME_IMAGE = model=$$($(BIN)/python -c '$(MODEL)'); read -r name version prediction <<< "$$model"; \
+	tag="$$name:$$version-$$(container/revision.sh)"
+
+.PHONY: image
+image: .venv/installed ## Build the image that jobs run in, for linux/amd64
+	@$(NAME_IMAGE); id=$$(PREDICTION="$$prediction" VERSION="$$version" container/build.sh "$$tag"); \
+		echo "$$tag is $$id"; echo "To take it to a registry: make push IMAGE=REPOSITORY"
+
+.PHONY: push
+push: image ## Push the image to IMAGE, a repository of a registry, and print what luigi.cfg needs
+	@$(NAME_IMAGE); container/push.sh "$$tag" "$(IMAGE)"
+
 .PHONY: lock
 lock: .venv/installed ## Write the locks of the libraries anew, with the newest versions
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--only-binary :all: --no-emit-index-url --group dev \
-		--custom-compile-command 'make lock' \
-		pyproject.toml prediction/requirements.txt -o requirements.lock
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--only-binary :all: --no-emit-index-url --excludes tests/cloud/excludes.txt \
-		--custom-compile-command 'make lock' \
+	@$(LOCK) --universal --group dev \
+		pyproject.toml container/requirements.in prediction/requirements.txt -o requirements.lock
+	@$(LOCK) --python-platform linux --constraints requirements.lock \
+		container/requirements.in prediction/requirements.txt -o container/requirements.lock
+	@$(LOCK) --universal --excludes tests/cloud/excludes.txt \
 		tests/cloud/requirements.in -o tests/cloud/requirements.lock
 
 .PHONY: clean
@@ -69,7 +89,7 @@ clean: ## Delete the environment and all that was made here, results included
 	@rm -rf .venv
 	@$(PYTHON) -m venv .venv || { echo "Python can't make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Setting up .venv ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: --find-links container/wheels -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -1,6 +1,6 @@
 """What a machine runs: carries out one job and leaves what must be known in storage.
 
-    python -m container.run JOB_FOLDER_URL --prediction FOLDER --scratch FOLDER
+    python -m container.run JOB_FOLDER_URL --prediction FOLDER --scratch FOLDER [--print-log]
 
 Nobody talks to this program. It tells by files that it began, that it lives, what it made and why
 it failed (see docs/protocol.md). The model runs in a process of its own that can't outlive it.
@@ -23,6 +23,7 @@ from pathlib import Path
 from types import FrameType
 
 from container.columns import describe_columns
+from container.echo import Echo
 from container.heart import Heart
 from container.model import ModelProcess
 from container.staging import Stage, Staged, code_version, upload
@@ -226,6 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("job", help="URL of the job's folder")
     parser.add_argument("--prediction", type=Path, required=True, help="the model package")
     parser.add_argument("--scratch", type=Path, help="folder for files; deleted at the end")
+    parser.add_argument("--print-log", action="store_true", help="print the log while it grows")
     options = parser.parse_args(arguments)
     job = Job(base_name(options.job), options.job)
     request = Request.parse(storage.open(job.request).read(job.request), job.request)
@@ -235,8 +237,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DONE
     scratch = options.scratch or Path(tempfile.mkdtemp(prefix="job-"))
     scratch.mkdir(parents=True, exist_ok=True)
+    job_run = JobRun(job, request, options.prediction, scratch)
+    echo = Echo(job_run.log, sys.stdout.buffer) if options.print_log else contextlib.nullcontext()
     try:
-        return _carry_out(JobRun(job, request, options.prediction, scratch))
+        with echo:
+            return _carry_out(job_run)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

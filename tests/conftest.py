@@ -15,8 +15,9 @@ import duckdb
 import pytest
 
 from tests.cloud.fixtures import calm, cloud
+from tests.image.fixtures import engine, example_image, registry, toy_image
 
-__all__ = ["calm", "cloud"]
+__all__ = ["calm", "cloud", "engine", "example_image", "registry", "toy_image"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -50,10 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What types a user's commands, or tries all that the cloud may answer, takes minutes."""
+    """What types a user's commands, starts containers, or tries the whole cloud takes minutes."""
     for item in items:
-        within = {HERE / "acceptance", HERE / "cloud"} & {*item.path.parents}
-        if within or item.path.stem.endswith("_google"):
+        within = {HERE / "acceptance", HERE / "cloud", HERE / "image"} & {*item.path.parents}
+        with_engine = "engine" in getattr(item, "fixturenames", ())
+        if within or with_engine or item.path.stem.endswith("_google"):
             item.add_marker(pytest.mark.slow)
 
 

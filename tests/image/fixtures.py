@@ -1,0 +1,47 @@
+"""The fixtures `engine`, `registry`, `toy_image` and `example_image`, for every test."""
+
+import os
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+
+from tests.image.engine import NO_ENGINE, NO_REGISTRY, Engine
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The Docker engine that answers. Without one the test is skipped, and fails in CI."""
+    engine = Engine()
+    if not engine.answers():
+        _go_without(NO_ENGINE.format(program=engine.program))
+    return engine
+
+
+@pytest.fixture(scope="session")
+def registry(engine: Engine) -> str:
+    """The address of a registry that the engine may push to. Without one: as without an engine."""
+    address = os.environ.get("REGISTRY")
+    if not address:
+        _go_without(NO_REGISTRY)
+    return address
+
+
+def _go_without(reason: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def toy_image(engine: Engine) -> Iterator[str]:
+    """The id of an image with the model package of tests/toy."""
+    with engine.image("tests/toy/prediction") as image:
+        yield image
+
+
+@pytest.fixture(scope="session")
+def example_image(engine: Engine) -> Iterator[str]:
+    """The id of the image that `make image` makes of this checkout. Only for prediction/tests."""
+    with engine.image("prediction") as image:
+        yield image
