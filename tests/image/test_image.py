@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from container.run import TOLD
 from tests.image.engine import ROOT
 from tests.image.jobs import (
     CONFINED,
@@ -123,7 +124,7 @@ def test_a_job_leaves_its_predictions_and_prints_its_log(toy_image, apply):
 def test_a_model_that_fails_is_told_with_its_own_words(toy_image, apply):
     job = apply(fail="column 'amount' is missing")
     job.start(toy_image)
-    assert job.wait() == 1
+    assert job.wait() == TOLD
     assert job.run_failure["kind"] == "model's error"
     assert job.run_failure["reason"] == "column 'amount' is missing"
     assert not job.is_done
@@ -135,7 +136,7 @@ def test_a_container_that_is_told_to_end_says_so(toy_image, apply, tmp_path):
     job.start(toy_image)
     job.wait_until(Path(f"{gate}.here").exists)
     job.stop()
-    assert job.wait() == 143
+    assert job.wait() == TOLD
     assert job.failure["kind"] == "killed"
     assert job.failure["reason"] == "it was told to end (SIGTERM)"
     assert not job.is_done
@@ -147,7 +148,7 @@ def test_a_missing_input_is_told(toy_image, apply, tmp_path):
     [missing] = (tmp_path / "place" / "data").rglob("part-0.parquet")
     missing.unlink()
     job.start(toy_image)
-    assert job.wait() == 1
+    assert job.wait() == TOLD
     assert f"{missing} does not exist" in job.run_failure["reason"]
     assert not job.is_done
 

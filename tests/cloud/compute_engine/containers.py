@@ -170,7 +170,8 @@ class Containers:
     def _carry(self, container: Container, begun: threading.Event) -> None:
         leash = [sys.executable, "-S", "-E", str(LEASH), str(os.getpid())]
         program = [sys.executable, "-m", "container.run", *container.arguments]
-        options = ["--prediction", str(self._prediction), "--scratch", f"{container.work}/job"]
+        options = ["--prediction", str(self._prediction), "--print-log"]
+        options += ["--scratch", f"{container.work}/job"]
         with container.printed.open("ab") as printed:
             container.process = subprocess.Popen(
                 [*leash, *program, *options],

@@ -1,7 +1,8 @@
 """A model package of the smallest kind: it keeps the contract of the command line, and no more.
 
 It learns the share of true labels and predicts it for everybody. Its config's `mischief`, by
-date, tells it to misbehave: {"2024-03-05": {"sleep": 2}}.
+date, tells it to misbehave: {"2024-03-05": {"sleep": 2}}. In an image, which has configs of its own,
+the environment variable MISCHIEF does.
 """
 
 import argparse
@@ -65,7 +66,8 @@ def constant(value: object) -> pa.Scalar:
 
 def misbehave(config: dict, path: str, progress: Path) -> None:
     date = Path(path).parent.name
-    for what, value in config.get("mischief", {}).get(date, {}).items():
+    mischief = {**config.get("mischief", {}), **json.loads(os.environ.get("MISCHIEF", "{}"))}
+    for what, value in mischief.get(date, {}).items():
         print(f"mischief: {what} {value}", flush=True)
         if what == "wait_for":  # says that it works, and goes on when it may
             Path(value + ".here").write_text(str(os.getpid()))
@@ -80,6 +82,8 @@ def misbehave(config: dict, path: str, progress: Path) -> None:
         elif what == "exit":
             print("the last words", flush=True)
             os._exit(value)
+        elif what == "eat_bytes":
+            print(len(b"x" * value))
         elif what == "kill_once" and not Path(value).exists():
             Path(value).write_text("")
             os.kill(os.getpid(), signal.SIGKILL)
