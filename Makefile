@@ -70,6 +70,11 @@ image: .venv/installed ## Build the image that jobs run in, for linux/amd64
 push: image ## Push the image to IMAGE, a repository of a registry, and print what luigi.cfg needs
 	@$(NAME_IMAGE); container/push.sh "$$tag" "$(IMAGE)"
 
+TASK ?= TrainModel
+.PHONY: log
+log: .venv/installed ## Print the log of TASK (TrainModel) for DATE, and open its machine's
+	@$(BIN)/python -m pipeline logs $(TASK) $(DATE) --open
+
 .PHONY: lock
 lock: .venv/installed ## Write the locks of the libraries anew, with the newest versions
 	@$(LOCK) --universal --group dev \

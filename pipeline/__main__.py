@@ -30,14 +30,29 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(required=True, metavar="VERB")
 
     cancel = commands.add_parser("cancel", help="end the job that works on a run")
-    cancel.add_argument("task", choices=list(verbs.FAMILIES), metavar="TASK")
-    cancel.add_argument("date", metavar="DATE")
+    _add_run(cancel)
     cancel.set_defaults(verb=lambda options: verbs.cancel(options.task, parse_day(options.date)))
+
+    logs = commands.add_parser("logs", help="print the log of a run's last job")
+    _add_run(logs)
+    logs.add_argument(
+        "--open", action="store_true", help="open the machine's log in Cloud Logging as well"
+    )
+    logs.set_defaults(
+        verb=lambda options: verbs.logs(
+            options.task, parse_day(options.date), open_page=options.open
+        )
+    )
 
     show = commands.add_parser("show", help="show the predictions of a date and where things lie")
     show.add_argument("date", metavar="DATE")
     show.set_defaults(verb=lambda options: verbs.show(parse_day(options.date)))
     return parser.parse_args(arguments)
+
+
+def _add_run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("task", choices=list(verbs.FAMILIES), metavar="TASK")
+    command.add_argument("date", metavar="DATE")
 
 
 if __name__ == "__main__":

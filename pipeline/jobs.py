@@ -124,7 +124,7 @@ class Waiter:
 
     def _delete_remains(self, job: Job) -> None:
         """Who told of a failure may have been killed before it deleted the machine."""
-        self._delete(_read_request(job))
+        self._delete(read_request(job))
 
     def _start(self, action: str, runs: Mapping[Run, int]) -> None:
         """Claim runs for new jobs, one for each image, and launch those that hold any."""
@@ -180,7 +180,7 @@ class Waiter:
     def _adopt(self, name: str, runs: dict[Run, int]) -> None:
         """Watch another orchestrator's job. It may have died before it asked for a machine."""
         job = self.layout.job(name)
-        request = _read_request(job)
+        request = read_request(job)
         watch = self._watch(job, request, runs)
         seen = watch.observe(lambda: self._look(request))
         if not (seen.started or seen.failed or seen.settled) and self._is_ours(request):
@@ -312,7 +312,7 @@ def cancel(layout: Layout, run: Run, compute: Compute) -> str | None:
     failure = Failure(FailureKind.CANCELLED, "a person", "it was cancelled")
     if storage.open(run.folder).exists(run.failure(job.name)) or not write_failure(job, failure):
         return None
-    compute.delete(_read_request(job).machine)
+    compute.delete(read_request(job).machine)
     return job.name
 
 
@@ -326,7 +326,8 @@ def _is_orphan() -> bool:
     return parent is not None and os.getppid() != parent.pid
 
 
-def _read_request(job: Job) -> Request:
+def read_request(job: Job) -> Request:
+    """What a job was asked to do. Raises `ObjectMissingError` when there is no such job."""
     return Request.parse(storage.open(job.request).read(job.request), job.request)
 
 

@@ -265,3 +265,14 @@ def failures(scene: Scene) -> list[str]:
     names = scene.place.objects("/failure.json")
     told = [json.loads(scene.place.read(name)) for name in names]
     return sorted(f"{each['kind']} ({each['by']})" for each in told)
+
+
+def test_the_log_of_a_job_outlives_its_machine(scene):
+    scene.mischief(fail="too few customers")
+    scene.command()
+    ended = scene.place.project.pipeline("logs", "TrainModel", "2024-03-01")
+    assert ended.status == 0, ended.output
+    assert "mischief: fail too few customers" in ended.output
+    [machine] = scene.place.cloud.compute_engine.machines
+    name = machine["path"].rpartition("/")[2]
+    assert f"query=resource.type%3D%22gce_instance%22%20%22{name}%22;" in ended.output

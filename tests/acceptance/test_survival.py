@@ -219,3 +219,21 @@ def test_a_silent_job_is_ended_and_tried_again(project, gate):
     assert ended.status == 0, ended.output
     assert "gave no sign of life for too long, trying again" in ended.output
     assert project.processes() == []
+
+
+def test_the_log_of_a_run_is_printed(project):
+    project.mischief("training", **{"2024-03-01": {"fail": "too few customers"}})
+    project.luigi(*TRAIN)
+    ended = project.pipeline("logs", "TrainModel", "2024-03-01")
+    [job] = project.job_names("training")
+    assert ended.status == 0, ended.output
+    assert "mischief: fail too few customers" in ended.output
+    assert f"(The log: {project.root}/jobs/{job}/log.txt)" in ended.output
+
+
+def test_a_run_that_nobody_worked_on_has_no_log(project):
+    ended = project.pipeline("logs", "TrainModel", "2024-03-01")
+    assert ended.status == 1
+    assert ended.output == (
+        "error: No job has worked on TrainModel of 2024-03-01. There is no log.\n"
+    )

@@ -4,6 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import quote
 
 from pipeline.errors import ComputeError
 
@@ -36,6 +37,15 @@ class Place:
 
     def __str__(self) -> str:
         return f"projects/{self.project}/zones/{self.zone}/instances/{self.name}"
+
+    @property
+    def log_page(self) -> str:
+        """Where Cloud Logging shows what the machine said, also after it is gone."""
+        query = quote(f'resource.type="gce_instance" "{self.name}"', safe="")
+        return (
+            f"https://console.cloud.google.com/logs/query;query={query};duration=P30D"
+            f"?project={self.project}"
+        )
 
     def command(self, verb: str) -> str:
         """What a person types to do something with the machine."""

@@ -1,8 +1,8 @@
 """A model package of the smallest kind: it keeps the contract of the command line, and no more.
 
 It learns the share of true labels and predicts it for everybody. Its config's `mischief`, by
-date, tells it to misbehave: {"2024-03-05": {"sleep": 2}}. In an image, which has configs of its own,
-the environment variable MISCHIEF does.
+date, tells it to misbehave: {"2024-03-05": {"sleep": 2}}. In an image, which has a config of its
+own, the environment variable MISCHIEF does.
 """
 
 import argparse
