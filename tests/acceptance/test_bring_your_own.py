@@ -141,6 +141,7 @@ def test_the_tests_pass_with_another_model(walked):
     # What takes minutes with a model of its own, and what never sees one, is run once, beside this.
     options += [f"--ignore=tests/acceptance/test_{name}.py" for name in ("crash", "races")]
     options += ["--ignore-glob=tests/acceptance/test_cloud_*", "--ignore=tests/cloud"]
+    options += ["--ignore=tests/image"]
     # Twice the suite is too much for a person who waits.
     if "CI" not in os.environ:
         options += ["-m", "not slow"]
