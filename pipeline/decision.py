@@ -40,7 +40,7 @@ class Seen:
     """What a waiter saw of a job. Times are seconds since something last *changed*."""
 
     state: State
-    preempted: bool
+    cause: FailureKind | None
     settled: bool
     failed: bool
     started: bool
@@ -87,8 +87,8 @@ def decide(seen: Seen, limits: Limits) -> Decision:
 
 
 def _why_gone(seen: Seen, limits: Limits) -> FailureKind:
-    if seen.preempted:
-        return FailureKind.PREEMPTED
+    if seen.cause:
+        return seen.cause
     if seen.watched_seconds > limits.deadline_seconds:
         return FailureKind.DEADLINE
     return FailureKind.VANISHED

@@ -263,7 +263,7 @@ class Waiter:
 
     def _give_up(self, watch: Watch, kind: FailureKind) -> None:
         """Write why before the machine goes, so that nobody finds it gone without a reason."""
-        reason = _REASONS[kind].format(machine=watch.request.machine)
+        reason = watch.words or _REASONS[kind].format(machine=watch.request.machine)
         console = (
             self.compute.console(watch.request.machine) if self._is_ours(watch.request) else ""
         )

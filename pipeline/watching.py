@@ -50,6 +50,7 @@ class Watch:
     begun: float = field(default_factory=time.monotonic)
     state: State | None = None
     state_since: float = 0.0
+    words: str = ""
     pulse: bytes | None = None
     pulse_since: float = field(default_factory=time.monotonic)
     started: bool = False
@@ -94,9 +95,10 @@ class Watch:
         now = time.monotonic()
         if look.state is not self.state:
             self.state, self.state_since = look.state, now
+        self.words = look.words
         return Seen(
             state=look.state,
-            preempted=look.preempted,
+            cause=look.cause,
             settled=not self.open_runs,
             failed=failed,
             started=self.started,

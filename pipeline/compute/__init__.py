@@ -6,7 +6,7 @@ from enum import Enum, auto
 from typing import Any, Protocol
 
 from pipeline.layout import Job
-from pipeline.records import Budget, Request
+from pipeline.records import Budget, FailureKind, Request
 
 
 class State(Enum):
@@ -21,10 +21,14 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen of a machine, and whether it was taken away for somebody else's sake."""
+    """What was seen of a machine.
+
+    `cause` is why it is gone, and `words` tell more of that, if whoever keeps the machines knows.
+    """
 
     state: State
-    preempted: bool = False
+    cause: FailureKind | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True)

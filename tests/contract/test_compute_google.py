@@ -15,7 +15,7 @@ from pipeline.compute import Look, State
 from pipeline.compute.google import GoogleCompute, MachineKind
 from pipeline.errors import ComputeError, MachineRefusedError, NoCapacityError
 from pipeline.layout import Job
-from pipeline.records import Budget, Request
+from pipeline.records import Budget, FailureKind, Request
 from tests.cloud.remote import ask
 from tests.cloud.servers import Cloud
 
@@ -397,7 +397,7 @@ def test_two_storages_share_a_project(scene, tmp_path):
 def test_a_machine_that_was_preempted_is_told_from_one_that_vanished(scene, moment):
     scene.cloud.compute_engine.let("preempted", moment=moment)
     scene.launch()
-    scene.wait_for(Look(State.GONE, preempted=True))
+    scene.wait_for(Look(State.GONE, FailureKind.PREEMPTED))
     assert scene.left == []
 
 
@@ -459,10 +459,10 @@ def test_a_look_that_fails_is_no_evidence(scene, fault, caplog):
 def test_whether_it_was_preempted_is_not_guessed(scene):
     scene.cloud.compute_engine.let("preempted")
     scene.launch()
-    scene.wait_for(Look(State.GONE, preempted=True))
+    scene.wait_for(Look(State.GONE, FailureKind.PREEMPTED))
     scene.cloud.faults.add("^GET .*/operations", nth=1, status=503)
     assert scene.look() == Look(State.UNKNOWN)
-    assert scene.look() == Look(State.GONE, preempted=True)
+    assert scene.look() == Look(State.GONE, FailureKind.PREEMPTED)
 
 
 def test_who_may_not_look_is_told_so_in_the_end(scene):

@@ -11,14 +11,15 @@ from pipeline.records import Budget, FailureKind
 LIMITS = Limits(start_seconds=600, silence_seconds=300, deadline_seconds=3600)
 TIMES = (0.0, 299.0, 301.0, 601.0, 3601.0, LIMITS.last_seconds + 1)
 FLAGS = (False, True)
+CAUSES = (None, FailureKind.PREEMPTED, FailureKind.OUT_OF_MEMORY)
 
 EVERYTHING = [
-    Seen(*values) for values in product(State, FLAGS, FLAGS, FLAGS, FLAGS, TIMES, TIMES, TIMES)
+    Seen(*values) for values in product(State, CAUSES, FLAGS, FLAGS, FLAGS, TIMES, TIMES, TIMES)
 ]
 
 
 def seen(state: State, **changes: object) -> Seen:
-    values = dict.fromkeys(("preempted", "settled", "failed", "started"), False)
+    values = {"cause": None, **dict.fromkeys(("settled", "failed", "started"), False)}
     times = dict.fromkeys(("state_seconds", "silent_seconds", "watched_seconds"), 0.0)
     return Seen(state, **{**values, **times, **changes})
 
@@ -28,7 +29,7 @@ def where(**conditions: object) -> list[Seen]:
 
 
 def test_there_is_a_decision_for_every_combination():
-    assert len(EVERYTHING) == 5 * 2**4 * 6**3
+    assert len(EVERYTHING) == 5 * 3 * 2**3 * 6**3
     for each in EVERYTHING:
         decision = decide(each, LIMITS)
         assert (decision.kind is not None) == (decision.verdict is Verdict.GIVE_UP)
@@ -69,7 +70,8 @@ def test_a_machine_that_lives_and_beats_within_its_limits_is_waited_for():
 @pytest.mark.parametrize(
     ("what", "kind"),
     [
-        (seen(State.GONE, preempted=True), FailureKind.PREEMPTED),
+        (seen(State.GONE, cause=FailureKind.PREEMPTED), FailureKind.PREEMPTED),
+        (seen(State.GONE, cause=FailureKind.OUT_OF_MEMORY), FailureKind.OUT_OF_MEMORY),
         (seen(State.GONE, watched_seconds=3601.0), FailureKind.DEADLINE),
         (seen(State.GONE), FailureKind.VANISHED),
         (seen(State.MAKING, state_seconds=601.0), FailureKind.NEVER_STARTED),

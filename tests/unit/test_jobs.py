@@ -403,7 +403,7 @@ def test_one_bad_run_fails_alone_and_the_others_keep_their_markers(scene):
         (Look(State.RUNNING), True, FailureKind.SILENT),
         (Look(State.STOPPING), True, FailureKind.SILENT),
         (Look(State.GONE), True, FailureKind.VANISHED),
-        (Look(State.GONE, preempted=True), True, FailureKind.PREEMPTED),
+        (Look(State.GONE, FailureKind.PREEMPTED), True, FailureKind.PREEMPTED),
         (Look(State.UNKNOWN), True, FailureKind.DEADLINE),
     ],
 )
@@ -424,6 +424,14 @@ def test_a_job_that_says_nothing_gets_a_failure_before_its_machine_goes(scene, l
     assert (failure.kind, failure.by) == (kind, "waiter")
     assert failure.detail == f"console of {compute.machine(job)}"
     assert compute.deleted[0] == (compute.machine(job), True)
+
+
+def test_what_the_machines_keeper_knows_is_the_reason(scene):
+    def lost(compute: ScriptedCompute, job: Job) -> Look:
+        return Look(State.GONE, FailureKind.OUT_OF_MEMORY, "4 GB of memory were not enough")
+
+    with pytest.raises(JobFailedError, match="failed: 4 GB of memory were not enough"):
+        scene.finish(ScriptedCompute(lost), D1)
 
 
 def test_a_marker_that_comes_after_the_failure_still_wins(scene):

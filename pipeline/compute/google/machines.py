@@ -16,7 +16,7 @@ from pipeline.compute.google.refusals import permit, say
 from pipeline.errors import ComputeError, MachineRefusedError
 from pipeline.google_cloud import DEADLINE_SECONDS, naming
 from pipeline.layout import Job
-from pipeline.records import Budget, Request
+from pipeline.records import Budget, FailureKind, Request
 
 logger = logging.getLogger("luigi-interface.pipeline")
 
@@ -143,7 +143,7 @@ class GoogleCompute:
             self._excuse(place, error)
             return Look(State.UNKNOWN)
         self._failed_looks.pop(machine, None)
-        return Look(state, preempted)
+        return Look(state, FailureKind.PREEMPTED if preempted else None)
 
     def delete(self, machine: str) -> None:
         self._lifecycle.end(Place.parse(machine))
