@@ -25,6 +25,7 @@ from types import FrameType
 from container.columns import describe_columns
 from container.echo import Echo
 from container.heart import Heart
+from container.memory import Memory
 from container.model import ModelProcess
 from container.staging import Stage, Staged, code_version, upload
 from pipeline import claims, storage
@@ -69,6 +70,7 @@ class JobRun:
         self._begun = now()
         self._end = time.monotonic() + request.deadline_seconds
         self._refusals = 0
+        self._memory = Memory()
 
     def carry_out(self) -> int:
         """Do the runs that this job holds. Returns the exit status: DONE when all are."""
@@ -142,7 +144,9 @@ class JobRun:
             )
         elif line.get("status") == "failed":
             reason, detail = each.trace(str(line.get("reason"))), str(line.get("traceback") or "")
-            failure = Failure(FailureKind.MODEL_ERROR, "container", reason, detail)
+            failure = self._blame_memory(detail) or Failure(
+                FailureKind.MODEL_ERROR, "container", reason, detail
+            )
             self._refuse(each.request, failure)
         else:
             return
@@ -157,14 +161,29 @@ class JobRun:
                 self._take_in(each)
             return
         detail = "\n".join(self.heart.tail().splitlines()[-_DETAIL_LINES:])
-        if status in (-signal.SIGKILL, -signal.SIGTERM):
-            reason = f"the model's process was killed by signal {-status}, perhaps for its memory"
+        failure = self._blame_memory(detail)
+        if failure:
+            self.fail(failure)
+        elif status in (-signal.SIGKILL, -signal.SIGTERM):
+            reason = f"the model's process was killed by signal {-status}"
             self.fail(Failure(FailureKind.KILLED, "container", reason, detail, status))
         else:
             last = detail.rpartition("\n")[2] or "it printed nothing"
             reason = f"exit status {status}: {last}"
             self.fail(Failure(FailureKind.MODEL_ERROR, "container", reason, detail, status))
         self._refusals += 1
+
+    def _blame_memory(self, detail: str) -> Failure | None:
+        """The failure, when the kernel has ended the model or one of its workers for memory."""
+        if not self._memory.has_run_out():
+            return None
+        limit = self._memory.limit_bytes
+        amount = f"{limit / 1e9:.1f} GB of memory were" if limit else "the memory was"
+        reason = (
+            f"{amount} not enough: set a larger machine_type, or memory_gb with compute = docker,"
+            " in luigi.cfg"
+        )
+        return Failure(FailureKind.OUT_OF_MEMORY, "container", reason, detail)
 
     def _take_in(
         self,

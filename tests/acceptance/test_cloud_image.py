@@ -75,6 +75,17 @@ def test_a_preempted_machines_container_is_stopped_and_its_work_done_by_another(
     assert len(place.cloud.compute_engine.machines) == 2
 
 
+def test_too_little_memory_is_told_as_such(place):
+    place.cloud.compute_engine.change(memory_kib=400_000)
+    misbehave(place, eat_bytes=10**9)
+    ended = place.luigi(*TRAIN)
+    assert ended.status == 30
+    [name] = place.objects("/failure.json")
+    assert '"kind": "out of memory"' in place.read(name).decode()
+    assert "larger machine_type" in ended.output
+    assert len(place.cloud.compute_engine.machines) == 1
+
+
 def test_an_image_that_is_not_in_the_registry_is_told_and_not_tried_again(place, pushed):
     wrong = f"{pushed.partition('@')[0]}@sha256:{'1' * 64}"
     place.project.replace_setting(pushed, wrong)

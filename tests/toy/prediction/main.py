@@ -82,6 +82,9 @@ def misbehave(config: dict, path: str, progress: Path) -> None:
         elif what == "exit":
             print("the last words", flush=True)
             os._exit(value)
+        elif what == "doom_parent":  # let the kernel take the program that started the model
+            Path(f"/proc/{os.getppid()}/oom_score_adj").write_text("1000")
+            os.fork()  # two that eat, each of them smaller
         elif what == "eat_bytes":
             print(len(b"x" * value))
         elif what == "kill_once" and not Path(value).exists():
