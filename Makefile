@@ -64,7 +64,9 @@ NAME_IMAGE = model=$$($(BIN)/python -c '$(MODEL)'); read -r name version predict
 .PHONY: image
 image: .venv/installed ## Build the image that jobs run in, for linux/amd64
 	@$(NAME_IMAGE); id=$$(PREDICTION="$$prediction" VERSION="$$version" container/build.sh "$$tag"); \
-		echo "$$tag is $$id"; echo "To take it to a registry: make push IMAGE=REPOSITORY"
+		echo "$$tag is $$id"; \
+		echo "For containers on this machine: image = $$tag under [docker] in luigi.cfg"; \
+		echo "To take it to a registry: make push IMAGE=REPOSITORY"
 
 .PHONY: push
 push: image ## Push the image to IMAGE, a repository of a registry, and print what luigi.cfg needs

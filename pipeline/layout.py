@@ -119,6 +119,16 @@ def load_family(warehouse: str, table: str) -> str:
     return f"load/{hashlib.sha256(f'{warehouse} {table}'.encode()).hexdigest()[:12]}"
 
 
+def storage_digest(storage: str) -> str:
+    """What tells the machines of two environments apart that share a project, or an engine."""
+    return hashlib.sha256(storage.rstrip("/").encode()).hexdigest()[:8]
+
+
+def data_folder(template: str) -> str:
+    """The folder in which all files are that a template such as /data/{date}/*.csv names."""
+    return re.split(r"[{*?\[]", template)[0].rpartition("/")[0] or "/"
+
+
 def claim_number(url: str) -> int | None:
     """N of `claim-N.json`, or None when `url` names something else."""
     matched = _CLAIM.fullmatch(base_name(url))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import settings
 from pipeline.dates import Schedule
-from pipeline.layout import Layout, load_family
+from pipeline.layout import Layout, data_folder, load_family, storage_digest
 
 if TYPE_CHECKING:
     from pipeline.compute import Compute
@@ -78,6 +78,8 @@ def open_compute() -> "Compute":
     chosen = settings.pipeline()
     if chosen.compute == "google":
         return _open_compute_engine()
+    if chosen.compute == "docker":
+        return _open_docker()
     from pipeline.compute.local import LocalCompute
 
     return LocalCompute(chosen.work, chosen.prediction)
@@ -113,6 +115,21 @@ def open_warehouse() -> "Warehouse":
     from pipeline import warehouse
 
     return warehouse.open(url, settings.tables())
+
+
+def _open_docker() -> "Compute":
+    from pipeline.compute.docker import DockerCompute
+
+    chosen, root = settings.docker(), current_layout().root
+    templates = [settings.action(name).data for name in ("training", "application")]
+    return DockerCompute(
+        image=chosen.image,
+        memory_gb=chosen.memory_gb,
+        network=chosen.network,
+        storage=root,
+        digest=storage_digest(root),
+        data_folders=sorted({data_folder(each) for each in templates if each.startswith("/")}),
+    )
 
 
 def _open_compute_engine() -> "Compute":

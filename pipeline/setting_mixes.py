@@ -1,30 +1,22 @@
 """Settings that go together, or don't: each right by itself, wrong beside another."""
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SettingsError
 from pipeline.setting_files import find_origin
 
-# What is chosen by value, and the module that must be there for it.
-_SIDES = {
-    ("storage", "gs://"): "pipeline.storage.google",
-    ("warehouse", "bigquery://"): "pipeline.warehouse.google",
-    ("compute", "docker"): "pipeline.compute.docker",
-    ("compute", "google"): "pipeline.compute.google",
-}
 
-
-def check_mixes(pipeline: Any, machines: Any) -> None:
+def check_mixes(pipeline: Any, containers: Any, machines: Any) -> None:
     """Raise `SettingsError` for the first settings that do not go together.
 
-    `pipeline` and `machines` are the sections of these names, whose keys are their attributes.
+    These are the sections [pipeline], [docker] and [compute_engine]; keys are their attributes.
     """
     _check_storage(pipeline)
+    if pipeline.compute == "docker" and not containers.image:
+        raise _missing("docker", "image", containers, "docker")
     if pipeline.compute == "google":
         _check_machines(machines)
-    _check_sides(pipeline)
     _check_prediction(pipeline.prediction)
 
 
@@ -46,12 +38,9 @@ def _check_storage(pipeline: Any) -> None:
 
 
 def _check_machines(machines: Any) -> None:
-    for key, parameter in machines.get_params():
+    for key, _ in machines.get_params():
         if not getattr(machines, key):
-            raise SettingsError(
-                f"{find_origin('compute_engine', key)} is missing, and compute = google needs it."
-                f" It must be {parameter.allowed}."
-            )
+            raise _missing("compute_engine", key, machines, "google")
     region = machines.subnetwork.split("/")[-3]
     for zone in split_zones(machines.zones):
         if zone.rpartition("-")[0] != region:
@@ -61,13 +50,12 @@ def _check_machines(machines: Any) -> None:
             )
 
 
-def _check_sides(pipeline: Any) -> None:
-    for (key, value), module in _SIDES.items():
-        if getattr(pipeline, key).startswith(value) and not importlib.util.find_spec(module):
-            raise SettingsError(
-                f"{find_origin('pipeline', key)} is not available yet. Set {key} to "
-                f"{'local' if key == 'compute' else 'a path of this machine'}."
-            )
+def _missing(section: str, key: str, settings: Any, compute: str) -> SettingsError:
+    parameter = dict(settings.get_params())[key]
+    return SettingsError(
+        f"{find_origin(section, key)} is missing, and compute = {compute} needs it."
+        f" It must be {parameter.allowed}."
+    )
 
 
 def _check_prediction(folder: Path) -> None:

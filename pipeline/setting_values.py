@@ -71,16 +71,22 @@ class Whole(Setting[int]):
         return value >= self.at_least
 
 
-class Seconds(Setting[float]):
-    """A time in seconds, above 0."""
+class Amount(Setting[float]):
+    """How much of something, above 0."""
 
-    allowed = "a number of seconds above 0"
+    allowed = "a number above 0"
 
     def parse(self, x: str) -> float:
         return float(x)
 
     def accepts(self, value: float) -> bool:
         return 0 < value < math.inf
+
+
+class Seconds(Amount):
+    """A time in seconds, above 0."""
+
+    allowed = "a number of seconds above 0"
 
 
 class Text(Setting[str]):

@@ -22,7 +22,7 @@ import luigi
 from pipeline.setting_mixes import check_mixes, split_zones
 from pipeline.setting_names import check_names
 from pipeline.setting_tables import read_tables
-from pipeline.setting_values import Folder, Place, Seconds, Template, Text, Whole
+from pipeline.setting_values import Amount, Folder, Place, Seconds, Template, Text, Whole
 
 _PROJECT = r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
 _ZONE = r"[a-z]+-[a-z]+\d+-[a-z]"
@@ -104,6 +104,20 @@ class bigquery(luigi.Config):  # noqa: N801 - as above
     maximum_bytes_billed: int = Whole(default=10**12, at_least=1)
 
 
+class docker(luigi.Config):  # noqa: N801 - as above
+    """The containers of `compute = docker`, which needs an image."""
+
+    image: str = Text(
+        default="",
+        pattern=r"([a-z0-9][\w./:-]*(@sha256:[0-9a-f]{64})?)?",
+        allowed="a container image: what `make image` prints, or NAME@sha256:...",
+    )
+    memory_gb: float = Amount(default=4.0)
+    network: str = Text(
+        default="", pattern=r"[\w.-]*", allowed="empty, or a network of the Docker engine"
+    )
+
+
 class compute_engine(luigi.Config):  # noqa: N801 - as above
     """The machines of `compute = google`, which needs every one of these."""
 
@@ -131,7 +145,7 @@ class compute_engine(luigi.Config):  # noqa: N801 - as above
     )
 
 
-SECTIONS = (pipeline, training, application, jobs, bigquery, compute_engine)
+SECTIONS = (pipeline, training, application, jobs, bigquery, docker, compute_engine)
 TABLES = "local_warehouse"
 
 
@@ -158,7 +172,6 @@ def check() -> None:
     Done once in a process.
     """
     check_names(SECTIONS, TABLES)
-    for section in SECTIONS:
-        section()
+    read = {section: section() for section in SECTIONS}
     tables()
-    check_mixes(pipeline(), compute_engine())
+    check_mixes(read[pipeline], read[docker], read[compute_engine])

@@ -60,7 +60,10 @@ class Compute(Protocol):
     name: str
     poll_seconds: float
     longest_poll_seconds: float
-    image: str | None
+
+    @property
+    def image(self) -> str | None:
+        """Raise `ComputeError` when it can't be found."""
 
     def choose(self, job: Job, action: str, spent: Mapping[Budget, int]) -> Machine:
         """The machine that is to carry out `job`.

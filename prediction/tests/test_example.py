@@ -21,15 +21,18 @@ HORIZON_DAYS = 91
 pytestmark = pytest.mark.slow
 
 
-def load(folder: Path, transactions: Path) -> Path:
-    """Run the chain for DATE on a file of transactions, trained on that day, in `folder`."""
+def load(folder: Path, transactions: Path, *words: str) -> Path:
+    """Run the chain for DATE on a file of transactions, trained on that day, in `folder`.
+
+    `words` are more of the command line.
+    """
     shutil.copytree(ROOT / "prediction", folder / "prediction", dirs_exist_ok=True)
     settings = (ROOT / "luigi.cfg").read_text()
     (folder / "luigi.cfg").write_text(settings.replace("schedule = monthly", "schedule = daily"))
     (folder / "data").mkdir()
     shutil.copy(transactions, folder / "data" / "transactions.csv.gz")
     command = [sys.executable, "-m", "luigi", "--module", "pipeline"]
-    command += ["LoadToBigQuery", "--date", DATE]
+    command += ["LoadToBigQuery", "--date", DATE, *words]
     environment = {name: value for name, value in os.environ.items() if "LUIGI" not in name}
     ended = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False

@@ -3,14 +3,17 @@
 from pathlib import Path
 
 import joblib
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from prediction.tests.test_example import load, predictions
 from tests.image.jobs import CONFINED, container_job, finished_data
 
 DATA = Path(__file__).parents[1] / "data"
+SAMPLE = Path(__file__).parents[2] / "data" / "transactions-sample.csv.gz"
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +57,15 @@ def test_the_example_is_trained_and_applied_in_the_image(engine, example_image, 
     expected = model.predict(new.to_pandas().set_index("customer_id"))
     assert predicted.customer_id.tolist() == new["customer_id"].to_pylist()
     assert predicted.probability.tolist() == pytest.approx(expected.probability.tolist())
+
+
+def test_containers_leave_the_same_predictions_as_processes(example_image, tmp_path):
+    words = ("--pipeline-compute", "docker", "--docker-image", example_image)
+    there = load(tmp_path / "docker", SAMPLE, *words, "--docker-network", "host")
+    here = load(tmp_path / "local", SAMPLE)
+    expected = predictions(here)
+    assert len(expected) > 100
+    pd.testing.assert_frame_equal(predictions(there), expected, check_exact=True)
 
 
 def test_the_libraries_work_in_the_image(engine, example_image):

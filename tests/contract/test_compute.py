@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,12 +13,16 @@ import pytest
 
 from pipeline import storage
 from pipeline.compute import Compute, State
+from pipeline.compute.docker import DockerCompute
 from pipeline.compute.google import GoogleCompute, MachineKind
 from pipeline.compute.local import LocalCompute
 from pipeline.errors import ComputeError
-from pipeline.layout import Job
+from pipeline.layout import Job, storage_digest
 from pipeline.records import Budget, Request
+from tests.image.engine import Engine
 
+# Of an engine that has no network of its own, as in CI.
+NETWORK = "host"
 PACKAGE = Path(__file__).parents[1] / "toy" / "prediction"
 
 
@@ -61,8 +64,9 @@ class Side:
     storage: str
     set_environment: Callable[[Mapping[str, str]], None]
 
-    def job(self, name: str = "toy-training-20240301-0", action: str = "training") -> Made:
+    def job(self, name: str = "", action: str = "training") -> Made:
         """A job without runs: its container starts, finds nothing to do, and ends."""
+        name = name or f"toy-training-20240301-{storage_digest(self.storage)}"
         job = Job(name, f"{self.storage}/jobs/{name}")
         machine = self.compute.choose(job, action, dict.fromkeys(Budget, 0))
         request = Request(
@@ -80,7 +84,7 @@ class Side:
         return Made(self.compute, request, job)
 
 
-@pytest.fixture(params=["local", "google"])
+@pytest.fixture(params=["local", "docker", "google"])
 def side(request, tmp_path, monkeypatch) -> Side:
     return SIDES[request.param](request, tmp_path, monkeypatch)
 
@@ -115,7 +119,37 @@ def google_side(request, tmp_path, monkeypatch) -> Side:
     return Side(compute, str(tmp_path / "storage"), lambda given: change(environment=dict(given)))
 
 
-SIDES = {"local": local_side, "google": google_side}
+def docker_side(request, tmp_path, monkeypatch) -> Side:
+    engine, image = request.getfixturevalue("engine"), request.getfixturevalue("toy_image")
+    place = str(tmp_path / "storage")
+    side = Side(docker_compute(image, place), place, lambda variables: None)
+
+    def set_environment(variables: Mapping[str, str]) -> None:
+        # An image has its variables from the start: another one is made, with these in it.
+        changes = [f"--change=ENV {name}={value}:/srv" for name, value in variables.items()]
+        container = engine.do("create", image)
+        derived = engine.do("commit", *changes, container)
+        engine.do("rm", container)
+        request.addfinalizer(lambda: engine.try_to("image", "rm", "--force", derived))
+        side.compute = docker_compute(derived, place, str(tmp_path))
+
+    side.set_environment = set_environment
+    Path(place).mkdir()
+    request.addfinalizer(lambda: remove_containers(engine, storage_digest(place)))
+    return side
+
+
+def docker_compute(image: str, place: str, *folders: str) -> DockerCompute:
+    return DockerCompute(image, 1, NETWORK, place, storage_digest(place), folders)
+
+
+def remove_containers(engine: Engine, digest: str) -> None:
+    listed = engine.do("ps", "--all", "--quiet", f"--filter=label=storage={digest}")
+    for container in listed.split():
+        engine.do("rm", "--force", "--volumes", container)
+
+
+SIDES = {"local": local_side, "docker": docker_side, "google": google_side}
 
 
 @pytest.fixture
@@ -262,6 +296,7 @@ def containers(job: Job) -> list[int]:
             state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if job.folder.encode() in command and sys.executable.encode() in command and state != "Z":
+        programs = b"python" in command[0] and b"container.run" in command
+        if programs and job.folder.encode() in command and state != "Z":
             found.append(int(folder.name))
     return found

@@ -367,9 +367,11 @@ def test_an_image_by_a_tag_is_refused(configure):
     assert complaint().endswith("because a tag can be moved.")
 
 
-def test_what_a_release_does_not_bring_is_refused_by_name(configure):
+def test_containers_need_an_image(configure):
     configure(good(compute="docker"))
-    assert "is not available yet. Set compute to local." in complaint()
+    assert complaint().startswith("[docker] image in ")
+    assert "is missing, and compute = docker needs it." in complaint()
+    assert "`make image`" in complaint()
 
 
 def test_a_missing_prediction_folder_is_named(configure, tmp_path):

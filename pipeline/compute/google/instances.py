@@ -54,6 +54,12 @@ def build_instance(request: Request, job: Job, files: Mapping[str, str]) -> comp
     account = compute_v1.ServiceAccount(email=spec["service_account"], scopes=[_SCOPE])
     if not request.image:
         raise _refused(place, f"there is no image for the job {request.job}")
+    if "@" not in request.image:
+        raise MachineRefusedError(
+            f"{place} can't be made: {request.image} is an image of the Docker engine on which the"
+            " model was trained. Name it under [docker] as `make push` prints it, NAME@sha256:...,"
+            " and train again under another version."
+        )
     labels = _labels(request)
     instance = compute_v1.Instance(
         name=place.name,

@@ -11,11 +11,11 @@ from pipeline.compute.google.api import Api, CallError, is_uncertain
 from pipeline.compute.google.instances import build_instance, request_id
 from pipeline.compute.google.lifecycle import Lifecycle
 from pipeline.compute.google.limits import find_kind_problems
-from pipeline.compute.google.places import Place, instance_name, storage_digest
+from pipeline.compute.google.places import Place, instance_name
 from pipeline.compute.google.refusals import permit, say
 from pipeline.errors import ComputeError, MachineRefusedError
 from pipeline.google_cloud import DEADLINE_SECONDS, naming
-from pipeline.layout import Job
+from pipeline.layout import Job, storage_digest
 from pipeline.records import Budget, FailureKind, Request
 
 logger = logging.getLogger("luigi-interface.pipeline")

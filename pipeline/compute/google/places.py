@@ -1,6 +1,5 @@
 """Where machines are: the names that we give them, and what can be read from a name."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import Self
@@ -12,7 +11,6 @@ _MACHINE = re.compile(
     r"projects/(?P<project>[^/\s]+)/zones/(?P<zone>[^/\s]+)/instances/(?P<name>[^/\s]+)"
 )
 _NAME_LENGTH = 63
-_DIGEST_LENGTH = 8
 
 
 @dataclass(frozen=True)
@@ -55,15 +53,10 @@ class Place:
         )
 
 
-def storage_digest(storage: str) -> str:
-    """What tells the machines of two environments apart that share a project."""
-    return hashlib.sha256(storage.rstrip("/").encode()).hexdigest()[:_DIGEST_LENGTH]
-
-
 def instance_name(job: str, digest: str) -> str:
     """The name of the machine of a job: at most 63 of [a-z0-9-], the first a letter (RFC 1035).
 
     Of a long name the end is kept: the date and the chance in it tell jobs apart.
     """
-    end = job[-(_NAME_LENGTH - _DIGEST_LENGTH - 1) :].lstrip("-0123456789")
+    end = job[-(_NAME_LENGTH - len(digest) - 1) :].lstrip("-0123456789")
     return f"{end or 'job'}-{digest}"

@@ -11,9 +11,9 @@ from google.cloud import compute_v1
 
 from pipeline.compute.google import GoogleCompute, MachineKind
 from pipeline.compute.google.instances import build_instance, request_id
-from pipeline.compute.google.places import Place, instance_name, storage_digest
+from pipeline.compute.google.places import Place, instance_name
 from pipeline.errors import MachineRefusedError
-from pipeline.layout import Job
+from pipeline.layout import Job, storage_digest
 from pipeline.records import Budget, Request, RunRequest
 
 EXPECTED = Path(__file__).with_name("instance.json")
@@ -144,6 +144,11 @@ def test_what_compute_engine_would_refuse_is_refused_here(request_, files, words
         build_instance(request_, JOB, files)
     assert str(caught.value).startswith(f"{request_.machine} can't be made: ")
     assert str(caught.value).endswith("in luigi.cfg.")
+
+
+def test_a_model_sealed_to_an_image_of_this_machine_is_refused_with_the_way_out():
+    with pytest.raises(MachineRefusedError, match=r"image of the Docker engine .* `make push`"):
+        build_instance(make_request(image=f"sha256:{'0' * 64}"), JOB, FILES)
 
 
 @pytest.mark.parametrize(
