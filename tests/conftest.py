@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         within = {HERE / "acceptance", HERE / "cloud", HERE / "image"} & {*item.path.parents}
         with_engine = "engine" in getattr(item, "fixturenames", ())
-        if within or with_engine or item.path.stem.endswith("_google"):
+        if within or with_engine or item.path.stem.endswith(("_google", "_docker")):
             item.add_marker(pytest.mark.slow)
 
 

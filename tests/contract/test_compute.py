@@ -84,7 +84,7 @@ class Side:
         return Made(self.compute, request, job)
 
 
-@pytest.fixture(params=["local", "docker", "google"])
+@pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.slow), "google"])
 def side(request, tmp_path, monkeypatch) -> Side:
     return SIDES[request.param](request, tmp_path, monkeypatch)
 

@@ -1,6 +1,7 @@
 """What is Docker's own: images by their content, what a container may do, and whose it is."""
 
 import dataclasses
+import gc
 import json
 import secrets
 from collections.abc import Iterator
@@ -127,7 +128,7 @@ def test_a_container_of_another_host_is_no_evidence_and_can_not_be_deleted(side)
         made.delete()
 
 
-# The library leaves its socket open when nobody answers.
+# The library leaves its sockets open when nobody answers: they are collected within the test.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_engine_that_does_not_answer_is_no_evidence(side, tmp_path, monkeypatch):
     made = side.job()
@@ -137,6 +138,8 @@ def test_an_engine_that_does_not_answer_is_no_evidence(side, tmp_path, monkeypat
         assert silent.look(made.request.machine) == Look(State.UNKNOWN)
         with pytest.raises(ComputeError, match="Start Docker, so that `docker info` answers"):
             silent.delete(made.request.machine)
+    del silent
+    gc.collect()
 
 
 def test_a_folder_that_is_not_there_is_named(side, tmp_path):
