@@ -37,6 +37,16 @@ test: .venv/installed $(EMULATORS)/installed ## Run every test
 test-fast: .venv/installed $(EMULATORS)/installed ## Run the tests that start few processes, in under a minute
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(TESTS)
 
+PROJECT ?=
+BUCKET ?=
+DATASET ?=
+LIVE := $(addprefix tests/contract/test_,storage.py storage_google.py warehouse.py warehouse_google.py) \
+	tests/live/live_chain.py prediction/tests/live_queries.py
+.PHONY: test-live
+test-live: .venv/installed ## Run tests in Google Cloud itself: PROJECT=... BUCKET=... DATASET=...
+	@$(BIN)/python -m pytest -v --timeout 1200 -p tests.live.plugin \
+		--project "$(PROJECT)" --bucket "$(BUCKET)" --dataset "$(DATASET)" $(LIVE) $(TESTS)
+
 .PHONY: messages
 messages: .venv/installed ## Write docs/messages.md from what bad input provokes
 	@$(BIN)/python -m pytest -q --write-messages tests/acceptance/test_bad_input.py

@@ -222,7 +222,7 @@ def test_a_query_without_rows_is_refused_and_its_dates_are_told(extract):
         ("SELECT id,\n  (1 AS x FROM orders", "line 2, column"),
         ("SELECT 'id", "not closed|Unclosed"),
         ("SELECT id FROM nowhere", "nowhere"),
-        ("SELECT id FROM shop.orders", "shop"),
+        ("SELECT id FROM no_such_shop.orders", "no_such_shop"),
         ("SELECT ident FROM orders", "ident"),
         ("SELECT NO_SUCH_THING(id) AS id FROM orders", "(?i)no_such_thing"),
         ("SELECT @later AS id", "@later"),

@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from pipeline import storage, warehouse
+from pipeline.google_cloud import credentials
 from pipeline.warehouse import Batch, Warehouse
 from pipeline.warehouse.google import GoogleWarehouse
 from tests.cloud.fixtures import Cloud
@@ -89,7 +89,9 @@ def google_side(cloud: Cloud, **options: Any) -> Side:
 
     def make(tables: dict[str, pa.Table]) -> Warehouse:
         for name, table in tables.items():
-            put_table(name if "." in name else f"{source}.{name}", side.put("table", table))
+            home, _, table_name = name.rpartition(".")
+            home = make_dataset(project, home) if home else source
+            put_table(f"{home}.{table_name}", side.put("table", table))
         values = {
             "billing_project": project,
             "source_dataset": source,
@@ -103,16 +105,26 @@ def google_side(cloud: Cloud, **options: Any) -> Side:
     return side
 
 
+def make_dataset(project: str, name: str) -> str:
+    """Make a dataset of one or two parts where it is not there, and return it with its project."""
+    home = name if "." in name else f"{project}.{name}"
+    dataset = bigquery.Dataset(home)
+    dataset.location = "EU"
+    connect(project).create_dataset(dataset, exists_ok=True)
+    return home
+
+
 def put_table(name: str, url: str) -> None:
-    """Make the table `name`, of two or three parts, of the rows of the Parquet file at `url`."""
-    client = bigquery.Client(project="test-project", credentials=AnonymousCredentials())
-    *project, dataset, table = name.split(".")
-    home = f"{'.'.join(project) or client.project}.{dataset}"
-    made = bigquery.Dataset(home)
-    made.location = "EU"
-    client.create_dataset(made, exists_ok=True)
+    """Make project.dataset.table of the rows of the Parquet file at `url`."""
+    project, dataset, _ = name.split(".")
+    client = connect(project)
     config = bigquery.LoadJobConfig(source_format="PARQUET", write_disposition="WRITE_TRUNCATE")
-    client.load_table_from_uri(url, f"{home}.{table}", job_config=config, location="EU").result()
+    where = client.get_dataset(f"{project}.{dataset}").location
+    client.load_table_from_uri(url, name, job_config=config, location=where).result()
+
+
+def connect(project: str) -> bigquery.Client:
+    return bigquery.Client(project=project, credentials=credentials("BIGQUERY_EMULATOR_HOST"))
 
 
 def predictions(date: datetime.date = DAY, **columns: object) -> pa.Table:
