@@ -11,6 +11,22 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("pipeline", "container", "prediction")
 PORTS = ("pipeline.storage", "pipeline.warehouse", "pipeline.compute")
 HEAVY = ("google.cloud", "duckdb", "pandas", "sklearn", "pyarrow", "sqlglot", "numpy")
+ONLY_TO_RUN = ("pipeline.running", "pipeline.jobs", "pipeline.records", "tqdm")
+CLOUD = f"""
+[pipeline]
+name = toy
+horizon_days = 30
+storage = gs://bucket/models
+warehouse = bigquery://a-project/predictions
+compute = google
+
+[compute_engine]
+project = a-project
+zones = europe-west1-b
+subnetwork = regions/europe-west1/subnetworks/default
+service_account = jobs@a-project.iam.gserviceaccount.com
+image = models/toy@sha256:{"0" * 64}
+"""
 
 
 def modules() -> dict[str, set[str]]:
@@ -91,8 +107,15 @@ def test_jobs_know_no_task_and_no_luigi():
 
 def test_asking_for_what_is_done_loads_nothing_heavy():
     loaded = loaded_by("import luigi, pipeline")
-    only_to_run = ("pipeline.running", "pipeline.jobs", "pipeline.records", "tqdm")
-    assert not [name for name in loaded if within(name, (*HEAVY, *only_to_run))]
+    assert not [name for name in loaded if within(name, (*HEAVY, *ONLY_TO_RUN))]
+
+
+def test_checking_the_settings_of_the_cloud_loads_nothing_heavy(tmp_path):
+    (tmp_path / "luigi.cfg").write_text(CLOUD)
+    (tmp_path / "prediction").mkdir()
+    statement = "import luigi, pipeline; from pipeline import settings; settings.check()"
+    loaded = loaded_by(statement, folder=tmp_path)
+    assert not [name for name in loaded if within(name, (*HEAVY, *ONLY_TO_RUN))]
 
 
 def test_the_container_loads_no_scheduler_and_nothing_heavy():
@@ -100,9 +123,10 @@ def test_the_container_loads_no_scheduler_and_nothing_heavy():
     assert not [name for name in loaded if within(name, ("luigi", *HEAVY))]
 
 
-def loaded_by(statement: str) -> list[str]:
+def loaded_by(statement: str, folder: Path = ROOT) -> list[str]:
+    """The modules that are loaded once `statement` was carried out in `folder`."""
     code = f"import sys; {statement}; print(*sys.modules)"
     ended = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
     )
     return ended.stdout.split()
