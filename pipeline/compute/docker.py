@@ -44,7 +44,6 @@ _MAKING_SECONDS = 30.0
 _KEPT = datetime.timedelta(hours=1)
 _CONSOLE_LINES = 40
 _BYTES_PER_GB = 10**9
-_CREDENTIALS = "/run/credentials.json"
 _ENGINE = "Start Docker, so that `docker info` answers, or set another compute under [pipeline]."
 
 
@@ -99,13 +98,16 @@ class DockerCompute:
             return _name_by_content(self._client, self._setting)
 
     def choose(self, job: Job, action: str, spent: Mapping[Budget, int]) -> Machine:
-        folders = {} if "://" in self.storage else {self.storage: "rw"}
+        is_folder = "://" not in self.storage
+        credentials = "" if is_folder or not _credentials().exists() else str(_credentials())
         spec = {
             "memory_gb": self.memory_gb,
             "network": self.network,
             "storage": self.digest,
             "user": f"{os.getuid()}:{os.getgid()}",
-            "folders": folders | dict.fromkeys(self.data_folders, "ro"),
+            "folders": [self.storage] if is_folder else [],
+            "data_folders": list(self.data_folders),
+            "credentials": credentials,
         }
         return Machine(f"{platform.node()}/{job.name}", spec)
 
@@ -216,8 +218,8 @@ class DockerCompute:
             read_only=True,
             tmpfs={"/tmp": ""},  # noqa: S108 - the container's own
             # On the engine's disk, and removed with the container.
-            mounts=[Mount("/work", None), *_mounts(spec["folders"])],
-            environment=_environment(),
+            mounts=[Mount("/work", None), *_mounts(spec)],
+            environment=_environment(spec["credentials"]),
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             init=True,
@@ -266,21 +268,20 @@ def _name_by_content(client: docker.DockerClient, image: str) -> str:
     return image if "@" in image else str(found.id)
 
 
-def _mounts(folders: Mapping[str, str]) -> Iterator[Mount]:
-    for folder, mode in folders.items():
-        yield Mount(folder, folder, type="bind", read_only=mode == "ro")
-    credentials = _credentials()
-    if credentials.exists():
-        yield Mount(_CREDENTIALS, str(credentials), type="bind", read_only=True)
+def _mounts(spec: Mapping[str, Any]) -> Iterator[Mount]:
+    """What a container sees of this machine, each at its own path."""
+    for folder in spec["folders"]:
+        yield Mount(folder, folder, type="bind")
+    for path in (*spec["data_folders"], spec["credentials"]):
+        if path:
+            yield Mount(path, path, type="bind", read_only=True)
 
 
-def _environment() -> dict[str, str]:
+def _environment(credentials: str) -> dict[str, str]:
     """How the container reaches Cloud Storage: as whom, and where tests say so. No secret."""
     names = ("GOOGLE_CLOUD_PROJECT", "STORAGE_EMULATOR_HOST")
     found = {name: os.environ[name] for name in names if name in os.environ}
-    if _credentials().exists():
-        found["GOOGLE_APPLICATION_CREDENTIALS"] = _CREDENTIALS
-    return found
+    return found | ({"GOOGLE_APPLICATION_CREDENTIALS": credentials} if credentials else {})
 
 
 def _credentials() -> Path:

@@ -12,7 +12,7 @@ import pytest
 from pipeline.compute import Look, State
 from pipeline.compute.docker import DockerCompute
 from pipeline.errors import ComputeError, MachineRefusedError
-from pipeline.layout import storage_digest
+from pipeline.layout import Job, storage_digest
 from pipeline.records import FailureKind
 from tests.contract.test_compute import Made, Side, docker_side, wait_until
 from tests.image.engine import Engine
@@ -75,6 +75,31 @@ def test_a_container_may_do_no_more_than_its_job(engine, side):
     assert mounted == {"/work": True, side.storage: True}
     wait_until(lambda: made.state is State.GONE)
     assert made.was_started
+
+
+def test_credentials_are_for_those_who_reach_cloud_storage(side, toy_image, tmp_path, monkeypatch):
+    """Read-only, and in no other container."""
+    (tmp_path / "credentials.json").write_text("{}")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "credentials.json"))
+    assert side.job().request.spec["credentials"] == ""
+    there = DockerCompute(toy_image, 1, "host", "gs://bucket/models", "0" * 8)
+    spec = there.choose(Job("a-job", "gs://bucket/models/jobs/a-job"), "training", {}).spec
+    assert spec["credentials"] == str(tmp_path / "credentials.json")
+    assert spec["folders"] == []
+
+
+def test_a_container_with_credentials_can_read_them_and_not_write(
+    engine, side, tmp_path, monkeypatch
+):
+    path = tmp_path / "credentials.json"
+    path.write_text("{}")
+    made = side.job()
+    spec = {**made.request.spec, "credentials": str(path)}
+    made = Made(made.compute, dataclasses.replace(made.request, spec=spec), made.job)
+    made.launch()
+    about = inspect(engine, made)
+    assert {m["Destination"]: m["RW"] for m in about["Mounts"]}[str(path)] is False
+    assert f"GOOGLE_APPLICATION_CREDENTIALS={path}" in about["Config"]["Env"]
 
 
 def test_nothing_is_left_of_a_deleted_container(engine, side):
