@@ -8,6 +8,9 @@ from typing import Any, Protocol
 from pipeline.layout import Job
 from pipeline.records import Budget, FailureKind, Request
 
+# What machines are labelled with, so that a person knows whose they are.
+MANAGER = "poor-mans-orchestration"
+
 
 class State(Enum):
     """What a machine is doing. UNKNOWN: nobody can tell now, which is no evidence of anything."""

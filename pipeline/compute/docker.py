@@ -19,17 +19,16 @@ from typing import Any
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
+from docker.models.images import Image
 from docker.types import Mount
 from requests.exceptions import RequestException
 
-from pipeline.compute import Look, Machine, State
+from pipeline.compute import MANAGER, Look, Machine, State
 from pipeline.errors import ComputeError, MachineRefusedError
 from pipeline.layout import Job
 from pipeline.records import Budget, FailureKind, Request
 
 logger = logging.getLogger("luigi-interface.pipeline")
-
-MANAGER = "poor-mans-orchestration"
 
 _STATES = {
     "created": State.MAKING,
@@ -95,7 +94,8 @@ class DockerCompute:
         Raises `ComputeError` when the engine has none of that name.
         """
         with _naming(f"look for the image {self._setting}"):
-            return _name_by_content(self._client, self._setting)
+            found = _find_image(self._client, self._setting)
+        return self._setting if "@" in self._setting else str(found.id)
 
     def choose(self, job: Job, action: str, spent: Mapping[Budget, int]) -> Machine:
         is_folder = "://" not in self.storage
@@ -112,8 +112,8 @@ class DockerCompute:
         return Machine(f"{platform.node()}/{job.name}", spec)
 
     def launch(self, request: Request, job: Job) -> None:
-        host, _, name = request.machine.partition("/")
-        if host != platform.node():
+        name = _name_here(request.machine)
+        if name is None:
             # Its own host may launch it any moment.
             return
         with _naming(f"start the container {name}"):
@@ -123,8 +123,8 @@ class DockerCompute:
                 self._start(container)
 
     def look(self, machine: str) -> Look:
-        host, _, name = machine.partition("/")
-        if host != platform.node():
+        name = _name_here(machine)
+        if name is None:
             return Look(State.UNKNOWN)
         try:
             container = self._find(name)
@@ -161,8 +161,9 @@ class DockerCompute:
             return f"(What {machine} printed can't be read: {_say(error)})"
 
     def _here(self, machine: str) -> Container | None:
-        host, _, name = machine.partition("/")
-        if host != platform.node():
+        name = _name_here(machine)
+        if name is None:
+            host, _, name = machine.partition("/")
             raise ComputeError(f"{name} is a container of the machine {host}. Go there.")
         with _naming(f"look for the container {name}"):
             return self._find(name)
@@ -206,7 +207,7 @@ class DockerCompute:
 
     def _create(self, request: Request, job: Job, name: str) -> Container:
         spec, image = request.spec, request.image or self.image
-        _name_by_content(self._client, image)
+        _find_image(self._client, image)
         return self._client.containers.create(
             image,
             [job.folder],
@@ -252,10 +253,16 @@ def _connect() -> docker.DockerClient:
     return docker.DockerClient(base_url=context.Host, tls=context.TLSConfig or False)
 
 
-def _name_by_content(client: docker.DockerClient, image: str) -> str:
-    """What names the same image for ever. A digest that is not here is pulled."""
+def _name_here(machine: str) -> str | None:
+    """The container's name, or None when it is another host's."""
+    host, _, name = machine.partition("/")
+    return name if host == platform.node() else None
+
+
+def _find_image(client: docker.DockerClient, image: str) -> Image:
+    """The image; a digest that is not here is pulled. Raises when there is none of that name."""
     try:
-        found = client.images.get(image)
+        return client.images.get(image)
     except ImageNotFound:
         if "@" not in image:
             raise MachineRefusedError(
@@ -263,9 +270,7 @@ def _name_by_content(client: docker.DockerClient, image: str) -> str:
                 " that prints as image under [docker] in luigi.cfg. A model that was trained in an"
                 " image that is gone is trained anew under another version."
             ) from None
-        client.images.pull(image)
-        return image
-    return image if "@" in image else str(found.id)
+        return client.images.pull(image)
 
 
 def _mounts(spec: Mapping[str, Any]) -> Iterator[Mount]:

@@ -12,13 +12,12 @@ from typing import Any
 
 from google.cloud import compute_v1
 
+from pipeline.compute import MANAGER
 from pipeline.compute.google.limits import find_kind_problems, find_problems
 from pipeline.compute.google.places import Place
 from pipeline.errors import MachineRefusedError
 from pipeline.layout import Job
 from pipeline.records import Request
-
-MANAGER = "poor-mans-orchestration"
 
 _SYSTEM_IMAGE = "projects/cos-cloud/global/images/family/cos-stable"
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
