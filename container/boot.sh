@@ -181,7 +181,6 @@ job_folder=$(attribute job-folder)
 image=$(attribute job-image)
 limit_seconds=$(attribute job-deadline-seconds)
 storage_project=$(attribute storage-project)
-
 project=$(ask project/project-id)
 name=$(ask instance/name)
 zone=$(ask instance/zone)

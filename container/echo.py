@@ -1,61 +1,45 @@
 """A log that is printed while it grows, for whoever keeps what a container prints."""
 
 import threading
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
+
+from container.background import background
 
 _POLL_SECONDS = 0.2
 
 
-class Echo:
-    """Prints what is appended to a file as long as the `with` block lasts, and the rest at its end.
+def echo(path: Path, output: BinaryIO) -> AbstractContextManager[None]:
+    """Print what is appended to a file as long as the `with` block lasts, and the rest at its end.
 
-    When the output is closed the printing ends, and nothing else does.
-
-    Parameters
-    ----------
-    path : Path
-        The file; it need not be there yet.
-    output : binary file
+    The file need not be there yet. When the output is closed the printing ends, and nothing else
+    does.
     """
+    return background(partial(_print_until_ended, path, output))
 
-    def __init__(self, path: Path, output: BinaryIO) -> None:
-        self._path = path
-        self._output = output
-        self._printed_bytes = 0
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._print_until_ended, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _print_until_ended(self) -> None:
-        ended = False
-        while not ended:
-            # Asked first, so that the last look comes after the last word.
-            ended = self._ended.wait(_POLL_SECONDS)
-            try:
-                self._print_new()
-            except (OSError, ValueError):  # the output is closed
-                return
-
-    def _print_new(self) -> None:
-        if not self._path.exists():
+def _print_until_ended(path: Path, output: BinaryIO, ended: threading.Event) -> None:
+    printed_bytes, is_over = 0, False
+    while not is_over:
+        # Asked first, so that the last look comes after the last word.
+        is_over = ended.wait(_POLL_SECONDS)
+        try:
+            printed_bytes += _print_from(path, printed_bytes, output)
+        except (OSError, ValueError):  # the output is closed
             return
-        with self._path.open("rb") as file:
-            file.seek(self._printed_bytes)
-            while content := file.read(1 << 16):
-                self._output.write(content)
-                self._printed_bytes += len(content)
-        self._output.flush()
+
+
+def _print_from(path: Path, start: int, output: BinaryIO) -> int:
+    """How many bytes there were."""
+    if not path.exists():
+        return 0
+    count = 0
+    with path.open("rb") as file:
+        file.seek(start)
+        while content := file.read(1 << 16):
+            output.write(content)
+            count += len(content)
+    output.flush()
+    return count

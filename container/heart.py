@@ -3,10 +3,10 @@
 import datetime
 import logging
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from container.background import background
 from pipeline import storage
 from pipeline.errors import PipelineError
 from pipeline.layout import Job
@@ -18,7 +18,7 @@ _LOG_BYTES = 1_000_000
 
 
 class Heart:
-    """Beats as long as the `with` block lasts. A beat that can't be written is left out.
+    """Beats while it is told to. A beat that can't be written is left out.
 
     Parameters
     ----------
@@ -38,21 +38,10 @@ class Heart:
         self._logged_bytes = 0
         self._lock = threading.Lock()
         self._log_lock = threading.Lock()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat_until_ended, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
+    def beating(self) -> AbstractContextManager[None]:
+        """Beat as long as the `with` block lasts."""
+        return background(self._beat_until_ended)
 
     def tell(
         self, date: datetime.date, progress: float, message: str, *, ended: bool = False
@@ -83,13 +72,13 @@ class Heart:
                 storage.open(self._job.log).write(self._job.log, self.tail().encode())
                 self._logged_bytes = size
 
-    def _beat_until_ended(self) -> None:
+    def _beat_until_ended(self, ended: threading.Event) -> None:
         while True:
             try:
                 self._beat()
             except (PipelineError, OSError) as error:
                 logger.warning("No sign of life could be left: %s", error)
-            if self._ended.wait(self._seconds):
+            if ended.wait(self._seconds):
                 return
 
     def _beat(self) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 
 from container.columns import describe_columns
-from container.echo import Echo
+from container.echo import echo
 from container.heart import Heart
 from container.memory import Memory
 from container.model import ModelProcess
@@ -74,7 +74,7 @@ class JobRun:
 
     def carry_out(self) -> int:
         """Do the runs that this job holds. Returns the exit status: DONE when all are."""
-        with self.heart:
+        with self.heart.beating():
             mine = [each for each in self.request.runs if self._is_mine(each)]
             staged = self._stage(mine)
             if staged:
@@ -257,9 +257,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scratch = options.scratch or Path(tempfile.mkdtemp(prefix="job-"))
     scratch.mkdir(parents=True, exist_ok=True)
     job_run = JobRun(job, request, options.prediction, scratch)
-    echo = Echo(job_run.log, sys.stdout.buffer) if options.print_log else contextlib.nullcontext()
     try:
-        with echo:
+        with contextlib.ExitStack() as stack:
+            if options.print_log:
+                stack.enter_context(echo(job_run.log, sys.stdout.buffer))
             return _carry_out(job_run)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -4,7 +4,7 @@ import io
 import time
 from pathlib import Path
 
-from container.echo import Echo
+from container.echo import echo
 
 
 def until(output: io.BytesIO, expected: bytes) -> None:
@@ -22,7 +22,7 @@ def append(path: Path, content: bytes) -> None:
 
 def test_what_is_logged_is_printed_while_it_grows_and_once(tmp_path):
     output = io.BytesIO()
-    with Echo(tmp_path / "log.txt", output):
+    with echo(tmp_path / "log.txt", output):
         append(tmp_path / "log.txt", b"one\n")
         until(output, b"one\n")
         append(tmp_path / "log.txt", "två ".encode() + b"\xff")
@@ -32,14 +32,14 @@ def test_what_is_logged_is_printed_while_it_grows_and_once(tmp_path):
 def test_the_last_words_are_printed_too(tmp_path):
     output = io.BytesIO()
     words = b"the last words\n" * 100_000
-    with Echo(tmp_path / "log.txt", output):
+    with echo(tmp_path / "log.txt", output):
         append(tmp_path / "log.txt", words)
     assert output.getvalue() == words
 
 
 def test_a_job_without_a_log_prints_nothing(tmp_path):
     output = io.BytesIO()
-    with Echo(tmp_path / "log.txt", output):
+    with echo(tmp_path / "log.txt", output):
         pass
     assert output.getvalue() == b""
 
@@ -47,6 +47,6 @@ def test_a_job_without_a_log_prints_nothing(tmp_path):
 def test_a_closed_console_disturbs_nobody(tmp_path):
     output = io.BytesIO()
     output.close()
-    with Echo(tmp_path / "log.txt", output):
+    with echo(tmp_path / "log.txt", output):
         append(tmp_path / "log.txt", b"nobody reads this\n")
     assert (tmp_path / "log.txt").read_bytes() == b"nobody reads this\n"
