@@ -3,8 +3,7 @@
 import os
 import secrets
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.conftest import Project
 from tests.image.engine import Engine
+from tests.waiting import wait_until
 
 LOAD = ("LoadToBigQuery", "--date", "2024-03-05")
 RANGE = ("Backfill", "--start", "2024-02-28", "--stop", "2024-03-04")
@@ -32,10 +32,8 @@ class DockerProject:
         self.project.set(docker=f"image = {self.image}\nmemory_gb = 1\nnetwork = host")
 
     def misbehave(self, what: str) -> None:
-        """Let the model do so in containers: the rest of a line of a Dockerfile."""
-        container = self.engine.do("create", self.image)
-        derived = self.engine.do("commit", f"--change=ENV MISCHIEF='{what}'", container)
-        self.engine.do("rm", container)
+        """Let the model do so in containers: JSON, by date."""
+        derived = self.engine.derive(self.image, MISCHIEF=what)
         self.project.replace_setting(f"image = {self.image}", f"image = {derived}")
         self.image = derived
 
@@ -65,16 +63,9 @@ def gate(place: DockerProject) -> Path:
     return gate
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-
-
 def begin(place: DockerProject, gate: Path, *words: str):
     process = place.project.start(*words)
-    wait_until(gate.with_name("gate.here").exists)
+    wait_until(gate.with_name("gate.here").exists, seconds=60)
     return process
 
 
@@ -122,13 +113,13 @@ def test_too_little_memory_is_told_whoever_is_killed(place, victim):
     ended = place.project.luigi(*TRAIN)
     assert ended.status == 30
     words = "0.2 GB of memory were not enough" if victim == "model" else "had not enough memory"
-    assert words in ended.output, ended.output
+    assert words in ended.output
     assert "memory_gb" in ended.output
     assert len(place.project.job_names("training")) == 1
     assert place.containers == []
 
 
-def test_a_container_that_dies_without_a_word_is_told_by_its_last_one(place):
+def test_an_image_that_is_not_here_is_told_with_the_remedy(place):
     place.project.replace_setting(place.image, f"nobody/has-{secrets.token_hex(4)}:1")
     ended = place.project.luigi(*TRAIN)
     assert ended.status == 30

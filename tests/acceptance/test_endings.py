@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.cloud_project import CloudProject
+from tests.cloud.compute_engine.remote import ComputeEngine
 from tests.conftest import Ended
+from tests.waiting import wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "endings.md"
 TRAIN = ("TrainModel", "--date", "2024-03-01")
@@ -57,26 +58,39 @@ class Scene:
     gate: Path
     words: tuple[str, ...] = TRAIN
 
+    @property
+    def engine(self) -> ComputeEngine:
+        return self.place.cloud.compute_engine
+
     def command(self) -> Ended:
         return self.place.luigi(*self.words)
 
     def let(self, fate: str, **rule: object) -> Ended:
-        self.place.cloud.compute_engine.let(fate, **rule)
+        """Let the machine come to this, at a moment that the rule names."""
+        self.engine.let(fate, **rule)
         return self.command()
+
+    def end(self, reason: str) -> Ended:
+        """Let the machine end while the model works."""
+        return self.meanwhile(lambda machine: self.engine.end(machine, reason))
+
+    def harm(self, what: str) -> Ended:
+        """Let what is on the machine suffer while the model works."""
+        return self.meanwhile(lambda machine: self.engine.harm(machine, what))
 
     def meanwhile(self, act: Callable[[str], object]) -> Ended:
         """Do something to the machine once its model works; the next one's model goes on."""
         process = self.begin()
         [machine] = self.place.machines()
         act(machine)
-        wait_until(lambda: self.gate.exists() or self.place.objects("/failure.json"))
+        wait_until(lambda: self.gate.exists() or self.place.objects("/failure.json"), seconds=60)
         self.gate.touch()
         return self.place.project.end(process)
 
     def begin(self):
         self.mischief(wait_for=str(self.gate))
         process = self.place.project.start(*self.words)
-        wait_until(self.gate.with_name("gate.here").exists)
+        wait_until(self.gate.with_name("gate.here").exists, seconds=60)
         return process
 
     def mischief(self, action: str = "training", date: str = "2024-03-01", **what: object) -> None:
@@ -87,17 +101,6 @@ class Scene:
 def scene(cloud_project, tmp_path) -> Scene:
     cloud_project.use_machines()
     return Scene(cloud_project, tmp_path / "gate")
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
-
-
-def nothing(scene: Scene) -> Ended:
-    return scene.command()
 
 
 def model_fails(scene: Scene) -> Ended:
@@ -115,65 +118,15 @@ def one_date_fails(scene: Scene) -> Ended:
     return ended
 
 
-def out_of_memory(scene: Scene) -> Ended:
-    engine = scene.place.cloud.compute_engine
-    return scene.meanwhile(lambda machine: engine.harm(machine, "out of memory"))
-
-
-def registry_is_silent(scene: Scene) -> Ended:
-    return scene.let("pull fails", times=3)
-
-
-def registry_is_silent_once(scene: Scene) -> Ended:
-    return scene.let("pull fails")
-
-
-def no_image(scene: Scene) -> Ended:
-    return scene.let("no such image")
-
-
 def rebooted(scene: Scene) -> Ended:
     scene.mischief(sleep=1)
     return scene.let("rebooted", moment="working", seconds=0.3)
 
 
-def shut_down_pulling(scene: Scene) -> Ended:
-    return scene.let("stopped", moment="pulling")
-
-
-def shut_down_working(scene: Scene) -> Ended:
-    engine = scene.place.cloud.compute_engine
-    return scene.meanwhile(lambda machine: engine.end(machine, "stopped"))
-
-
-def script_killed(scene: Scene) -> Ended:
-    engine = scene.place.cloud.compute_engine
-    return scene.meanwhile(lambda machine: engine.harm(machine, "boot script killed"))
-
-
-def preempted_early(scene: Scene) -> Ended:
-    return scene.let("preempted", moment="making")
-
-
-def preempted_pulling(scene: Scene) -> Ended:
-    return scene.let("preempted", moment="pulling")
-
-
-def preempted_working(scene: Scene) -> Ended:
-    engine = scene.place.cloud.compute_engine
-    return scene.meanwhile(lambda machine: engine.end(machine, "preempted"))
-
-
-def vanished(scene: Scene) -> Ended:
-    engine = scene.place.cloud.compute_engine
-    return scene.meanwhile(lambda machine: engine.end(machine, "vanished"))
-
-
 def hung(scene: Scene) -> Ended:
     scene.place.project.replace_setting("[jobs]", "[jobs]\nsilence_limit_seconds = 4")
-    engine = scene.place.cloud.compute_engine
-    engine.change(grace_seconds=0.5)
-    return scene.meanwhile(lambda machine: engine.harm(machine, "hung"))
+    scene.engine.change(grace_seconds=0.5)
+    return scene.harm("hung")
 
 
 def never_starts(scene: Scene) -> Ended:
@@ -187,10 +140,6 @@ def too_slow(scene: Scene) -> Ended:
     return scene.command()
 
 
-def deletion_fails(scene: Scene) -> Ended:
-    return scene.let("its own deletion fails", failures=3)
-
-
 def command_killed(scene: Scene) -> Ended:
     begun = scene.begin()
     begun.kill()
@@ -198,7 +147,7 @@ def command_killed(scene: Scene) -> Ended:
     requests = scene.place.cloud.requests
     requests.clear()
     again = scene.place.project.start(*scene.words)
-    wait_until(lambda: requests.to("storage", r"heartbeat\.json"))
+    wait_until(lambda: requests.to("storage", r"heartbeat\.json"), seconds=60)
     scene.gate.touch()
     return scene.place.project.end(again)
 
@@ -220,25 +169,33 @@ def storage_is_away(scene: Scene) -> Ended:
 
 
 PROVOKE: dict[str, Callable[[Scene], Ended]] = {
-    "nothing": nothing,
+    "nothing": Scene.command,
     "the model fails": model_fails,
     "one date of three fails": one_date_fails,
-    "the container runs out of memory": out_of_memory,
-    "the registry does not answer": registry_is_silent,
-    "the registry does not answer one machine": registry_is_silent_once,
-    "there is no such image": no_image,
+    "the container runs out of memory": lambda scene: scene.harm("out of memory"),
+    "the registry does not answer": lambda scene: scene.let("pull fails", times=3),
+    "the registry does not answer one machine": lambda scene: scene.let("pull fails"),
+    "there is no such image": lambda scene: scene.let("no such image"),
     "the machine is started again": rebooted,
-    "the machine is shut down while it pulls the image": shut_down_pulling,
-    "the machine is shut down while the model works": shut_down_working,
-    "the boot script is killed": script_killed,
-    "the machine is preempted before it runs": preempted_early,
-    "the machine is preempted while it pulls the image": preempted_pulling,
-    "the machine is preempted while the model works": preempted_working,
-    "the machine loses its power": vanished,
+    "the machine is shut down while it pulls the image": lambda scene: scene.let(
+        "stopped", moment="pulling"
+    ),
+    "the machine is shut down while the model works": lambda scene: scene.end("stopped"),
+    "the boot script is killed": lambda scene: scene.harm("boot script killed"),
+    "the machine is preempted before it runs": lambda scene: scene.let(
+        "preempted", moment="making"
+    ),
+    "the machine is preempted while it pulls the image": lambda scene: scene.let(
+        "preempted", moment="pulling"
+    ),
+    "the machine is preempted while the model works": lambda scene: scene.end("preempted"),
+    "the machine loses its power": lambda scene: scene.end("vanished"),
     "the machine hangs": hung,
     "the registry never ends its answer": never_starts,
     "the model takes too long": too_slow,
-    "the machine can't delete itself three times": deletion_fails,
+    "the machine can't delete itself three times": lambda scene: scene.let(
+        "its own deletion fails", failures=3
+    ),
     "the command is killed and typed again": command_killed,
     "the job is cancelled": cancelled,
     "storage can't be reached for a minute": storage_is_away,
@@ -255,8 +212,8 @@ def test_a_job_ends_as_the_page_says(scene, row):
     ended = PROVOKE[row.title](scene)
     assert (ended.status, failures(scene)) == (row.status, row.failures), ended.output
     assert row.words in ended.output
-    assert len(scene.place.cloud.compute_engine.machines) == row.machines
-    wait_until(lambda: scene.place.machines() == [])
+    assert len(scene.engine.machines) == row.machines
+    wait_until(lambda: scene.place.machines() == [], seconds=60)
     assert len(scene.place.objects("_SUCCESS")) >= 2 or row.status
 
 
@@ -273,6 +230,6 @@ def test_the_log_of_a_job_outlives_its_machine(scene):
     ended = scene.place.project.pipeline("logs", "TrainModel", "2024-03-01")
     assert ended.status == 0, ended.output
     assert "mischief: fail too few customers" in ended.output
-    [machine] = scene.place.cloud.compute_engine.machines
+    [machine] = scene.engine.machines
     name = machine["path"].rpartition("/")[2]
     assert f"query=resource.type%3D%22gce_instance%22%20%22{name}%22;" in ended.output

@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import wait_until
 
 LOAD = ("LoadToBigQuery", "--date", "2024-03-05")
 TRAIN = ("TrainModel", "--date", "2024-03-01")
@@ -47,7 +48,9 @@ class Crowd:
         self.processes.append(process)
 
     def begin(self) -> None:
-        wait_until(lambda: len(list(self._folder.glob("ready-*"))) == len(self.processes))
+        wait_until(
+            lambda: len(list(self._folder.glob("ready-*"))) == len(self.processes), seconds=60
+        )
         self._gate.touch()
 
     def end(self) -> list[int]:
@@ -71,13 +74,6 @@ def crowd(project, tmp_path) -> Iterator[Crowd]:
         if process.poll() is None:
             process.kill()
             process.wait()
-
-
-def wait_until(condition, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def attempts(project) -> list[tuple[str, str]]:
@@ -114,7 +110,7 @@ def test_all_who_wait_for_one_model_learn_why_it_failed(project, crowd, tmp_path
     for _ in range(8):
         crowd.add(*TRAIN)
     crowd.begin()
-    wait_until(lambda: all(" works on it" in output for output in crowd.outputs()))
+    wait_until(lambda: all(" works on it" in output for output in crowd.outputs()), seconds=60)
     gate.touch()
     assert crowd.end() == [30] * 8
     reason = "training of 2024-03-01 failed: the labels are of one class"

@@ -4,7 +4,6 @@ import dataclasses
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from pipeline.errors import ComputeError
 from pipeline.layout import Job, storage_digest
 from pipeline.records import Budget, Request
 from tests.image.engine import Engine
+from tests.waiting import wait_until
 
 # Of an engine that has no network of its own, as in CI.
 NETWORK = "host"
@@ -126,10 +126,9 @@ def docker_side(request, tmp_path, monkeypatch) -> Side:
 
     def set_environment(variables: Mapping[str, str]) -> None:
         # An image has its variables from the start: another one is made, with these in it.
-        changes = [f"--change=ENV {name}={value}:/srv" for name, value in variables.items()]
-        container = engine.do("create", image)
-        derived = engine.do("commit", *changes, container)
-        engine.do("rm", container)
+        derived = engine.derive(
+            image, **{name: f"{value}:/srv" for name, value in variables.items()}
+        )
         request.addfinalizer(lambda: engine.try_to("image", "rm", "--force", derived))
         side.compute = docker_compute(derived, place, str(tmp_path))
 
@@ -164,13 +163,6 @@ def slow(side, tmp_path) -> Iterator[Path]:
     side.set_environment({"PYTHONPATH": str(tmp_path / "slow")})
     yield tmp_path / "go"
     (tmp_path / "go").touch()
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def test_a_machine_that_was_never_launched_is_gone(side):

@@ -4,7 +4,6 @@ import dataclasses
 import gc
 import json
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,21 +13,14 @@ from pipeline.compute.docker import DockerCompute
 from pipeline.errors import ComputeError, MachineRefusedError
 from pipeline.layout import Job, storage_digest
 from pipeline.records import FailureKind
-from tests.contract.test_compute import Made, Side, docker_side, wait_until
+from tests.contract.test_compute import Made, Side, docker_side
 from tests.image.engine import Engine
+from tests.waiting import wait_until
 
 
 @pytest.fixture
 def side(request, tmp_path, monkeypatch) -> Side:
     return docker_side(request, tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def tag(engine: Engine, toy_image: str) -> Iterator[str]:
-    tag = f"orchestration-test-{secrets.token_hex(4)}:1"
-    engine.do("tag", toy_image, tag)
-    yield tag
-    engine.try_to("image", "rm", tag)
 
 
 def compute(image: str, place: Path) -> DockerCompute:
@@ -39,13 +31,13 @@ def inspect(engine: Engine, made: Made) -> dict:
     return json.loads(engine.do("inspect", made.job.name))[0]
 
 
-def test_a_tag_is_known_by_its_content(tmp_path, tag, toy_image):
-    assert compute(tag, tmp_path).image == toy_image
+def test_a_tag_is_known_by_its_content(tmp_path, tagged, toy_image):
+    assert compute(tagged, tmp_path).image == toy_image
 
 
-def test_a_digest_that_is_not_here_is_pulled(engine, registry, tmp_path, tag):
+def test_a_digest_that_is_not_here_is_pulled(engine, registry, tmp_path, tagged):
     pushed = f"{registry}/models/docker-{secrets.token_hex(4)}:1"
-    engine.do("tag", tag, pushed)
+    engine.do("tag", tagged, pushed)
     engine.do("push", "--quiet", pushed)
     name = pushed.rpartition(":")[0]
     digests = json.loads(engine.do("image", "inspect", "--format={{json .RepoDigests}}", pushed))

@@ -1,6 +1,7 @@
 """The fixtures `engine`, `registry`, `toy_image` and `example_image`, for every test."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -38,6 +39,15 @@ def toy_image(engine: Engine) -> Iterator[str]:
     """The id of an image with the model package of tests/toy."""
     with engine.image("tests/toy/prediction") as image:
         yield image
+
+
+@pytest.fixture
+def tagged(engine: Engine, toy_image: str) -> Iterator[str]:
+    """A tag of the toy image, as `make image` gives one."""
+    tag = f"orchestration-test-{secrets.token_hex(4)}:1-abc"
+    engine.do("tag", toy_image, tag)
+    yield tag
+    engine.try_to("image", "rm", tag)
 
 
 @pytest.fixture(scope="session")

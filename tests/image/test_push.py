@@ -2,22 +2,11 @@
 
 import os
 import re
-import secrets
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
 from tests.image.engine import ROOT, Engine
-
-
-@pytest.fixture
-def tagged(engine: Engine, toy_image: str) -> Iterator[str]:
-    """A tag of the toy image, as `make image` gives one."""
-    tag = f"orchestration-test-{secrets.token_hex(4)}:1-abc"
-    engine.do("tag", toy_image, tag)
-    yield tag
-    engine.try_to("image", "rm", tag)
 
 
 def push(engine: Engine, *words: str) -> subprocess.CompletedProcess[str]:

@@ -89,8 +89,10 @@ class Host:
         self._pulling = threading.Event()
         self._pulled = threading.Event()
         folder.mkdir(parents=True, exist_ok=True)
-        self._clients = Containers(folder, world.prediction, world.environment, self._answer_pull)
-        self._engine: Engine = self._clients
+        self._containers = Containers(
+            folder, world.prediction, world.environment, self._answer_pull
+        )
+        self._engine: Engine = self._containers
         program = [sys.executable, "-S", "-E", docker.__file__]
         if world.docker:
             self._engine = SharedEngine(world.docker, name)
@@ -146,7 +148,7 @@ class Host:
 
     def answer_docker(self, verb: str, given: JSON) -> object:
         """What the engine answers to `docker`. Raises `EngineError`."""
-        said = getattr(self._clients, verb)(**given)
+        said = getattr(self._containers, verb)(**given)
         if isinstance(said, bytes):
             return said.decode(errors="replace")
         return str(said) if isinstance(said, Path) else said

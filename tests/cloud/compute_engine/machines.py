@@ -187,9 +187,13 @@ class Machine:
 
     def _is_moment(self) -> bool:
         """Whether it is time for what is to become of it."""
-        reached = {"pulling": self.host.is_pulling, "running": True}
-        when = self.outcome.moment
-        return self.host.is_working if when == "working" else reached.get(when, False)
+        match self.outcome.moment:
+            case "pulling":
+                return self.host.is_pulling
+            case "working":
+                return self.host.is_working
+            case moment:
+                return moment == "running"
 
     def _strike(self) -> None:
         if self._doom:

@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -20,6 +18,7 @@ from tests.cloud.compute_engine.samples import ZONE, booting
 from tests.cloud.processes import ROOT
 from tests.cloud.remote import ask
 from tests.cloud.servers import Cloud
+from tests.waiting import wait_until
 
 CONTAINER = ROOT / "container"
 # What a container does that never comes to itself.
@@ -58,13 +57,6 @@ class Job:
 @pytest.fixture
 def job(cloud: Cloud) -> Job:
     return Job(cloud, cloud.new_bucket())
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def commands() -> str:

@@ -6,9 +6,7 @@ import os
 import signal
 import sys
 import tempfile
-import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from tests.cloud.compute_engine.samples import INSTANCE, ZONE, booting, changed
 from tests.cloud.processes import ROOT, Process, free_ports
 from tests.cloud.remote import ask
 from tests.cloud.servers import Cloud
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -38,13 +37,6 @@ def request(port: int, method: str, path: str, body: object = None) -> tuple[int
         return reply.status, json.loads(reply.read())
     finally:
         connection.close()
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +162,7 @@ def start(port: int, job: Job) -> None:
     folder = str(Path(job.folder).parents[1] / "busy")
     ask(port, "POST", "/control/world", {"environment": {"PYTHONPATH": folder}})
     ask(port, "POST", f"{ZONE}/instances", booting(job.folder))
-    wait_until(lambda: containers(job))
+    wait_until(lambda: containers(job), seconds=20)
 
 
 def containers(job: Job) -> list[int]:
@@ -195,7 +187,7 @@ def test_nothing_is_left_of_a_server_that_is_killed(job):
         process.wait_for(port, "/healthz")
         start(port, job)
         os.kill(process.running.pid, signal.SIGKILL)
-        wait_until(lambda: not containers(job))
+        wait_until(lambda: not containers(job), seconds=20)
         process.stop()
 
 
