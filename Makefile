@@ -41,7 +41,7 @@ PROJECT ?=
 BUCKET ?=
 DATASET ?=
 LIVE := $(addprefix tests/contract/test_,storage.py storage_google.py warehouse.py warehouse_google.py) \
-	tests/live/live_chain.py prediction/tests/live_queries.py
+	tests/live/live_chain.py $(wildcard prediction/tests/live_*.py)
 .PHONY: test-live
 test-live: .venv/installed ## Run tests in Google Cloud itself: PROJECT=... BUCKET=... DATASET=...
 	@$(BIN)/python -m pytest -v --timeout 1200 -p tests.live.plugin \

@@ -139,9 +139,10 @@ def test_the_tests_pass_with_another_model(walked):
     folders = [name for name in ("tests", "prediction/tests") if (walked / name).exists()]
     options = ["-x", "-q", "-p", "no:cacheprovider", f"--ignore={this}"]
     # What takes minutes with a model of its own, and what never sees one, is run once, beside this.
-    options += [f"--ignore=tests/acceptance/test_{name}.py" for name in ("crash", "races")]
-    options += ["--ignore-glob=tests/acceptance/test_cloud_*", "--ignore=tests/cloud"]
-    options += ["--ignore=tests/image"]
+    alone = ("crash", "races", "live", "cloud_*")
+    options += [f"--ignore-glob=tests/acceptance/test_{name}.py" for name in alone]
+    options += [f"--ignore-glob=tests/contract/test_{side}*" for side in ("storage", "warehouse")]
+    options += ["--ignore=tests/cloud", "--ignore=tests/image"]
     # Twice the suite is too much for a person who waits.
     if "CI" not in os.environ:
         options += ["-m", "not slow"]

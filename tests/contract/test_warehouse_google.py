@@ -34,7 +34,7 @@ FORK = """
 import datetime, os, sys
 from pipeline.warehouse import Batch
 from pipeline.warehouse.google import GoogleWarehouse
-project, dataset, *files = sys.argv[1:]
+project, dataset, folder, *files = sys.argv[1:]
 house = GoogleWarehouse(
     project, dataset, billing_project=project, source_dataset=f"{project}.{dataset}",
     maximum_bytes_billed=10**9, labels={},
@@ -43,7 +43,7 @@ columns = {"id": "int64", "chance": "double", "date": "date32[day]"}
 def load(number):
     day = datetime.date(1998, 4, 1 + number)
     for attempt in range(5):
-        batch = Batch(day, [files[number]], columns, ["id"], f"/attempt-{number}-{attempt}")
+        batch = Batch(day, [files[number]], columns, ["id"], f"{folder}/{number}-{attempt}")
         assert house.load(batch, "p").rows == 2
 load(0)
 if not (child := os.fork()):
@@ -345,7 +345,7 @@ def test_two_loads_at_once_make_one_table(side, house, cloud):
 def test_processes_that_are_forked_can_use_what_one_has_opened(side, house):
     days = [DAY + datetime.timedelta(days=number) for number in range(3)]
     files = [url for day in days for url in side.batch(predictions(day), date=day).files]
-    place = (house.dataset.project, house.dataset.name)
+    place = (house.dataset.project, house.dataset.name, side.folder)
     subprocess.run([sys.executable, "-c", FORK, *place, *files], check=True, timeout=240)
     assert [house.read("p", day).num_rows for day in days] == [2, 2, 2]
 
