@@ -27,8 +27,9 @@ from container.echo import echo
 from container.heart import Heart
 from container.memory import Memory
 from container.model import ModelProcess
-from container.staging import Stage, Staged, code_version, upload
+from container.staging import Stage, Staged, upload
 from pipeline import claims, storage
+from pipeline.code_versions import code_version
 from pipeline.errors import DataError, PipelineError
 from pipeline.layout import Job, Run, base_name
 from pipeline.records import Failure, FailureKind, Marker, Request, RunRequest, Started

@@ -2,14 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from container.transfers import Tell, say_nothing, transfer
-from pipeline import checksums, storage
-from pipeline.errors import ChecksumError, DataError
+from pipeline import checksums, cleaned, storage
+from pipeline.errors import ChecksumError, DataError, ObjectMissingError
 from pipeline.layout import base_name, file_url
 from pipeline.records import File, Marker, RunRequest, Source
 
@@ -162,7 +162,11 @@ def _read_marker(source: Source) -> Marker:
 
 
 def _bring(url: str, listed: File, marker: str, path: Path) -> None:
-    storage.open(url).download(url, path)
+    try:
+        storage.open(url).download(url, path)
+    except ObjectMissingError:
+        cleaned.refuse(marker)
+        raise
     if not checksums.matches(path, listed.checksum):
         raise ChecksumError(
             f"{url} is not the file that {marker} lists (its checksum differs)."
@@ -183,19 +187,6 @@ def upload(folder: Path, run_folder: str, attempt: str, tell: Tell = say_nothing
         return File(name, stat.size_bytes, stat.checksum)
 
     return transfer(take, sorted(each for each in folder.rglob("*") if each.is_file()), tell)
-
-
-def code_version(package: Path) -> str:
-    """The first 12 digits of the SHA-256 over the package's code, queries and configs."""
-    lines = [f"{path.relative_to(package)} {checksums.of_file(path)}" for path in _code(package)]
-    return checksums.of_bytes("\n".join(sorted(lines)).encode()).partition(":")[2][:12]
-
-
-def _code(package: Path) -> Iterable[Path]:
-    for path in package.rglob("*"):
-        parts = path.relative_to(package).parts
-        if path.suffix in {".py", ".sql", ".json", ".txt"} and parts[0] not in {"tests", "data"}:
-            yield path
 
 
 def _trace(words: str, origins: Mapping[str, str]) -> str:

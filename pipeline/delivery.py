@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 
-from pipeline import finished, storage
+from pipeline import cleaned, finished, storage
 from pipeline.errors import ChecksumError, DataError, ObjectMissingError, TableError
 from pipeline.layout import base_name, file_url
 from pipeline.model_package import sealed_key
@@ -86,6 +86,7 @@ def _files(source: Source, predictions: Marker) -> list[str]:
     for each in predictions.files:
         url = file_url(folder, each.path)
         if url not in stats:
+            cleaned.refuse(source.marker)
             raise ObjectMissingError(
                 f"{url} does not exist, and {source.marker} lists it. Make it again: delete the"
                 " marker and run ApplyModel."

@@ -75,3 +75,7 @@ class JobFailedError(PipelineError):
 
 class CancelError(PipelineError):
     """There is no running job to cancel."""
+
+
+class ForgetError(PipelineError):
+    """A run can't be forgotten: it is not done, or a job works on what is made from it."""

@@ -92,7 +92,7 @@ class Layout:
     @property
     def table(self) -> str:
         """The table that this version's predictions are delivered to."""
-        return f"predictions_v{self.version}"
+        return table_of(self.version)
 
     def family(self, family: str) -> str:
         """The folder that holds the runs of one family."""
@@ -100,6 +100,14 @@ class Layout:
 
     def run(self, family: str, date: datetime.date) -> Run:
         return Run(family, date, f"{self.root}/{family}/date={date}")
+
+    def run_at(self, marker: str) -> Run | None:
+        """The run whose marker is at the URL `marker`, or None when it is none of this tree's."""
+        date = marker_date(marker)
+        family, _, _ = marker.removeprefix(f"{self.root}/").rpartition("/date=")
+        if date is None or not marker.startswith(f"{self.root}/"):
+            return None
+        return self.run(family, date)
 
     def job(self, name: str) -> Job:
         return Job(name, f"{self.root}/jobs/{name}")
@@ -112,6 +120,16 @@ class Layout:
         """
         stem = f"{self.name}-{family.replace('/', '-')}"[:40].rstrip("-")
         return self.job(f"{stem}-{min(dates):%Y%m%d}-{secrets.token_hex(5)}")
+
+
+def cleaned_beside(marker: str) -> str:
+    """Where it is said that files which a marker lists were deleted for their age."""
+    return f"{marker.rpartition('/')[0]}/cleaned.json"
+
+
+def table_of(version: int) -> str:
+    """The table that a version's predictions are delivered to."""
+    return f"predictions_v{version}"
 
 
 def load_family(warehouse: str, table: str) -> str:

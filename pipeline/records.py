@@ -43,6 +43,7 @@ class FailureKind(StrEnum):
     ERROR = "error"
     DEADLINE = "deadline"
     CANCELLED = "cancelled"
+    FORGOTTEN = "forgotten"
 
     @property
     def budget(self) -> Budget:
@@ -61,6 +62,7 @@ _FINAL = {
     FailureKind.ERROR,
     FailureKind.DEADLINE,
     FailureKind.CANCELLED,
+    FailureKind.FORGOTTEN,
 }
 
 

@@ -1,6 +1,7 @@
 """Machines that carry out jobs: the interface, and the side that a name chooses."""
 
-from collections.abc import Mapping
+import datetime
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Protocol
@@ -43,6 +44,19 @@ class Machine:
 
     name: str
     spec: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A machine that is there: its name, the job that it was made for, of what kind it is.
+
+    `since` is when it was made, in UTC; None where that is not known.
+    """
+
+    machine: str
+    job: str
+    kind: str
+    since: datetime.datetime | None
 
 
 class Compute(Protocol):
@@ -89,3 +103,6 @@ class Compute(Protocol):
 
     def console(self, machine: str) -> str:
         """The last lines that the machine itself printed; empty when there are none."""
+
+    def find_all(self) -> Sequence[Found]:
+        """Every machine of this storage that is there, of whatever job; no other storage's."""

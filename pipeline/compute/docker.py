@@ -23,7 +23,7 @@ from docker.models.images import Image
 from docker.types import Mount
 from requests.exceptions import RequestException
 
-from pipeline.compute import MANAGER, Look, Machine, State
+from pipeline.compute import MANAGER, Found, Look, Machine, State
 from pipeline.errors import ComputeError, MachineRefusedError
 from pipeline.layout import Job
 from pipeline.records import Budget, FailureKind, Request
@@ -159,6 +159,21 @@ class DockerCompute:
         except (ComputeError, DockerException, RequestException) as error:
             # It is asked for on the way to a failure, which it must not hide.
             return f"(What {machine} printed can't be read: {_say(error)})"
+
+    def find_all(self) -> Sequence[Found]:
+        with _naming("list its containers"):
+            containers = self._client.containers.list(
+                all=True, filters={"label": f"storage={self.digest}"}, ignore_removed=True
+            )
+        return [
+            Found(
+                f"{platform.node()}/{each.name}",
+                each.labels.get("job", ""),
+                f"container ({each.status})",
+                datetime.datetime.fromisoformat(each.attrs["Created"]),
+            )
+            for each in containers
+        ]
 
     def _here(self, machine: str) -> Container | None:
         name = _name_here(machine)

@@ -5,6 +5,7 @@ locked means alive. It is in a session of its own, so that it goes on when its o
 """
 
 import contextlib
+import datetime
 import os
 import platform
 import shutil
@@ -12,10 +13,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.compute import Look, Machine, State
+from pipeline.compute import Found, Look, Machine, State
 from pipeline.errors import ComputeError
 from pipeline.layout import Job
 from pipeline.locks import Lock, is_held, read_note
@@ -93,6 +94,9 @@ class LocalCompute:
             return ""
         return content[-_CONSOLE_BYTES:].decode(errors="replace")
 
+    def find_all(self) -> Sequence[Found]:
+        return find_held(self.work, "process")
+
     def _start(self, folder: Path, job: Job, lock: Lock) -> subprocess.Popen[bytes]:
         """Start the container's program, which holds the lock from its first moment on."""
         command = [sys.executable, "-m", "container.run", job.folder]
@@ -137,6 +141,20 @@ def look_at_lock(machine: str) -> Look:
         return Look(State.UNKNOWN)
     held = is_held(Path(machine.partition(":")[2]) / "lock")
     return Look(State.RUNNING if held else State.GONE)
+
+
+def find_held(work: Path, kind: str) -> list[Found]:
+    """The folders of jobs whose lock is held, as machines of `kind`."""
+    return [
+        Found(
+            f"{platform.node()}:{lock.parent}",
+            lock.parent.name,
+            kind,
+            datetime.datetime.fromtimestamp(lock.stat().st_mtime, datetime.UTC),
+        )
+        for lock in sorted((work / "jobs").glob("*/lock"))
+        if is_held(lock)
+    ]
 
 
 def acquire(folder: Path) -> Lock | None:

@@ -7,14 +7,15 @@ they fail, and watched by whoever comes second. The lock says whether the proces
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline import claims, storage
-from pipeline.compute import Look, Machine
+from pipeline.compute import Found, Look, Machine
 from pipeline.compute.local import (
     acquire,
+    find_held,
     is_here,
     look_at_lock,
     machine_name,
@@ -74,6 +75,9 @@ class OrchestratorCompute:
 
     def console(self, machine: str) -> str:
         return ""
+
+    def find_all(self) -> Sequence[Found]:
+        return find_held(self.work, "orchestrator")
 
     def _carry_out(self, request: Request, job: Job) -> None:
         for each in request.runs:

@@ -82,6 +82,16 @@ class Api:
         except exceptions.NotFound:
             return None
 
+    def list_all(self, project: str, condition: str) -> list[tuple[Place, compute_v1.Instance]]:
+        """The machines of a project that fulfil a condition, in whatever zone."""
+        request = compute_v1.AggregatedListInstancesRequest(project=project, filter=condition)
+        pages = self._clients.machines.aggregated_list(request, timeout=_LOOK_SECONDS)
+        return [
+            (Place(project, zone.removeprefix("zones/"), each.name), each)
+            for zone, scoped in pages
+            for each in scoped.instances
+        ]
+
     def delete(self, place: Place) -> compute_v1.Operation | None:
         """Ask for the machine's end; None when there is no machine."""
         try:

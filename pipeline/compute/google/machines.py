@@ -1,12 +1,13 @@
 """Machines of Compute Engine: chosen, made, looked at and deleted."""
 
+import datetime
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.compute import Look, Machine, State
+from pipeline.compute import Found, Look, Machine, State
 from pipeline.compute.google.api import Api, CallError, is_uncertain
 from pipeline.compute.google.instances import build_instance, request_id
 from pipeline.compute.google.lifecycle import Lifecycle
@@ -15,7 +16,7 @@ from pipeline.compute.google.places import Place, instance_name
 from pipeline.compute.google.refusals import permit, say
 from pipeline.errors import ComputeError, MachineRefusedError
 from pipeline.google_cloud import DEADLINE_SECONDS, naming
-from pipeline.layout import Job, storage_digest
+from pipeline.layout import Job, base_name, storage_digest
 from pipeline.records import Budget, FailureKind, Request
 
 logger = logging.getLogger("luigi-interface.pipeline")
@@ -33,6 +34,10 @@ _STATES = {
 _FILES = {"user-data": "cloud-init.yaml", "boot-script": "boot.sh"}
 _CONTAINER = Path(__file__).parents[3] / "container"
 _CONSOLE_BYTES = 4096
+_LISTING = (
+    "Grant it: `gcloud projects add-iam-policy-binding PROJECT --member=MEMBER"
+    " --role=roles/compute.instanceAdmin.v1`."
+)
 # Permission is sometimes denied for a moment to somebody who has it.
 _DENIED_LOOKS = 5
 
@@ -155,6 +160,19 @@ class GoogleCompute:
         except CallError as error:
             # It is asked for on the way to a failure, which it must not hide.
             return f"(The serial port of {place} can't be read: {say(error)})"
+
+    def find_all(self) -> Sequence[Found]:
+        with naming(ComputeError, f"list the machines of {self.project}", denied=_LISTING):
+            found = self._api.list_all(self.project, f"labels.storage={self.digest}")
+        return [
+            Found(
+                str(place),
+                each.labels.get("job", ""),
+                f"{base_name(each.machine_type)} ({each.status})",
+                datetime.datetime.fromisoformat(each.creation_timestamp).astimezone(datetime.UTC),
+            )
+            for place, each in found
+        ]
 
     def _excuse(self, place: Place, error: Exception) -> None:
         """Say that a machine can't be seen, and give up when it is for want of a permission."""

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from container.staging import Stage, code_version, fetch, upload
+from container.staging import Stage, fetch, upload
 from pipeline import checksums
+from pipeline.code_versions import code_version
 from pipeline.errors import ChecksumError, DataError
 from pipeline.records import File, Marker, RunRequest, Source
 

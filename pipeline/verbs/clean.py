@@ -1,0 +1,104 @@
+"""`clean`: what only takes room. Markers stay, and every model that a date may still need.
+
+What goes, of runs older than a day that a person names:
+
+- the data of training and application, once the run that was made from them is done
+- the files of predictions, once they are loaded into the warehouse of these settings
+- what attempts left that have failed, but for the reason
+- the weights of models that were in force only on older dates; configs, queries and metrics stay
+
+A run whose files go gets a `cleaned.json` first: who needs them later reads that, and what to do.
+"""
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline import cleaned, finished, opening, storage
+from pipeline.errors import DateError
+from pipeline.layout import Run, file_url
+from pipeline.overview import Overview
+from pipeline.storage import Entry
+from pipeline.tasks import model_date
+from pipeline.times import today
+from pipeline.verbs.runs import DATA, open_overview
+
+# Of a model these stay: small, and they say how a table came about.
+_KEPT_SUFFIXES = (".json", ".sql")
+
+
+@dataclass(frozen=True)
+class Waste:
+    """Objects of one run that can go: those that its marker lists, and those that it does not."""
+
+    run: Run
+    listed: list[Entry]
+    others: list[Entry]
+
+    @property
+    def entries(self) -> list[Entry]:
+        return self.listed + self.others
+
+
+def clean(days: int, *, dry_run: bool = False) -> None:
+    """Delete what is not needed any more of runs more than `days` days ago.
+
+    Raises `DateError` unless `days` is 1 or more.
+    """
+    if days < 1:
+        raise DateError(f"--older-than {days} is no number of days. Say 1 or more.")
+    before = today() - datetime.timedelta(days=days)
+    found = list(_find(before))
+    entries = [entry for waste in found for entry in waste.entries]
+    size = sum(entry.size_bytes for entry in entries) / 1e6
+    amount = f"{len(entries):,} files, {size:,.1f} MB, of {len(found):,} runs before {before}"
+    if dry_run:
+        print(f"Would delete {amount}.")
+        return
+    for waste in found:
+        if waste.listed:
+            cleaned.note(waste.run.marker, days)
+        for entry in waste.entries:
+            storage.open(entry.url).delete(entry.url)
+    print(f"Deleted {amount}. Markers are kept, and the models that dates may need.")
+
+
+def _find(before: datetime.date) -> Iterator[Waste]:
+    load = opening.current_load_family()
+    families = (*DATA.values(), "training", "application")
+    overview = open_overview([*families, load])
+    for family in families:
+        for run in overview.runs(family):
+            if run.date < before and overview.is_done(run):
+                waste = _sort(run, is_needed=_is_needed(run, before, load, overview))
+                if waste.entries:
+                    yield waste
+
+
+def _is_needed(run: Run, before: datetime.date, load: str, overview: Overview) -> bool:
+    """Whether something may yet be made from the files that a run's marker lists."""
+    if run.family == "training":
+        models = [each for each in overview.runs("training") if overview.is_done(each)]
+        return run == models[-1] or model_date(before) <= run.date
+    family = {"application": load}.get(run.family) or run.family.removeprefix("data/")
+    return not overview.is_done(opening.current_layout().run(family, run.date))
+
+
+def _sort(run: Run, *, is_needed: bool) -> Waste:
+    """What of a finished run's folder can go."""
+    marker = finished.read_marker(run.marker)
+    named = {file_url(run.folder, each.path) for each in marker.files}
+    listed, others = [], []
+    for entry in storage.open(run.folder).list(run.folder):
+        if entry.url in named:
+            if not is_needed and not entry.url.endswith(_KEPT_SUFFIXES):
+                listed.append(entry)
+        elif _is_left(run, entry.url, marker.job):
+            others.append(entry)
+    return Waste(run, listed, others)
+
+
+def _is_left(run: Run, url: str, job: str) -> bool:
+    """Whether an object is of an attempt that another than `job` made, and not why it failed."""
+    folder, separator, name = url.removeprefix(f"{run.folder}/").partition("/")
+    return bool(separator) and folder != job and name != "failure.json"

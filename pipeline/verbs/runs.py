@@ -1,0 +1,61 @@
+"""Which runs a person means, and how they stand."""
+
+import datetime
+from collections.abc import Iterable
+
+from pipeline import opening, settings
+from pipeline.compute import Look, State
+from pipeline.compute.local import look_at_lock
+from pipeline.compute.orchestrator import OrchestratorCompute
+from pipeline.dates import Dates, days_between, last_days, parse_day
+from pipeline.errors import ComputeError, DateError
+from pipeline.layout import Run
+from pipeline.overview import Overview
+from pipeline.records import Request
+from pipeline.staleness import Staleness
+
+# Tasks whose runs are made by jobs of their own, which can be ended and have a log.
+JOB_TASKS = {"TrainModel": "training", "ApplyModel": "application"}
+TASKS = ("ExtractData", *JOB_TASKS, "LoadToBigQuery")
+DATA = {"training": "data/training", "application": "data/application"}
+
+
+def find_run(task: str, date: datetime.date, action: str = "application") -> Run:
+    """The run of a task; `action` says whose data when the task is ExtractData."""
+    families = {**JOB_TASKS, "ExtractData": DATA[action]}
+    return opening.current_layout().run(families.get(task) or opening.current_load_family(), date)
+
+
+def find_dates(start: str | None, stop: str | None, last: int | None) -> Dates:
+    """The dates of --start and --stop, or of --last; the last seven when nothing is said."""
+    if start is None and stop is None:
+        return last_days(7 if last is None else last)
+    if start is None or stop is None or last is not None:
+        raise DateError("Say either --start and --stop, or --last N.")
+    dates = days_between(parse_day(start), parse_day(stop))
+    if not dates:
+        raise DateError(
+            f"There is no date from {start} up to {stop}: --stop is the date after the last one."
+        )
+    return dates
+
+
+def open_overview(families: Iterable[str], *, stale: bool = False) -> Overview:
+    """How the runs of `families` stand; `stale` compares finished ones with the package."""
+    layout = opening.current_layout()
+    staleness = Staleness(layout, settings.pipeline().prediction) if stale else None
+    return Overview(layout, families, look_at, staleness)
+
+
+def look_at(request: Request) -> Look:
+    """What the machine of a job is doing; UNKNOWN when the settings lead to other machines now."""
+    if request.compute == OrchestratorCompute.name:
+        return look_at_lock(request.machine)
+    try:
+        compute = opening.open_compute()
+        return compute.look(request.machine) if request.compute == compute.name else _UNKNOWN
+    except ComputeError:
+        return _UNKNOWN
+
+
+_UNKNOWN = Look(State.UNKNOWN)
