@@ -8,7 +8,7 @@ import base64
 import io
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
@@ -163,6 +163,17 @@ def _split(url: str) -> tuple[str, str]:
 def _blob(url: str, part_bytes: int | None = None) -> Blob:
     bucket, name = _split(url)
     return _client(os.getpid()).bucket(bucket).blob(name, chunk_size=part_bytes)
+
+
+def find_permissions(bucket: str, names: Sequence[str]) -> set[str]:
+    """Which of these permissions one has for a bucket. Raises `StorageError`."""
+    with _naming("ask for permissions of", f"{_SCHEME}{bucket}"):
+        found = (
+            _client(os.getpid())
+            .bucket(bucket)
+            .test_iam_permissions(list(names), timeout=google_cloud.REQUEST_SECONDS)
+        )
+    return set(found)
 
 
 @cache

@@ -116,6 +116,12 @@ class Warehouse(Protocol):
         Raises `TableError` when `table` is not there, or when `view` is a table.
         """
 
+    def examine(self) -> str:
+        """Whether all that it needs is there, in words for a person.
+
+        Raises `DataError` when the files of a table are not. Reads no rows.
+        """
+
 
 def open(  # noqa: A001 - the port's own word: warehouse.open(url)
     url: str, tables: Mapping[str, str] | None = None

@@ -17,17 +17,6 @@ ROWS = "id, share, date, model_date"
 LOCAL = "SELECT id, share, date, model_date FROM predictions_v1 ORDER BY date, id"
 
 
-@pytest.fixture(scope="session")
-def pushed(engine: Engine, registry: str, toy_image: str) -> Iterator[str]:
-    """The toy image as a machine pulls it: NAME@sha256:..."""
-    tag = f"{registry}/models/toy:1"
-    engine.do("tag", toy_image, tag)
-    engine.do("push", "--quiet", tag)
-    [digest] = engine.do("image", "inspect", '--format={{join .RepoDigests " "}}', tag).split()
-    yield digest
-    engine.try_to("image", "rm", "--force", tag, digest)
-
-
 @pytest.fixture
 def place(cloud_project: CloudProject, engine: Engine, pushed: str) -> CloudProject:
     """A project whose machines run the image by the engine that answers."""

@@ -1,4 +1,4 @@
-"""The fixtures `engine`, `registry`, `toy_image` and `example_image`, for every test."""
+"""The engine, the registry and the images, as fixtures for every test."""
 
 import os
 import secrets
@@ -39,6 +39,17 @@ def toy_image(engine: Engine) -> Iterator[str]:
     """The id of an image with the model package of tests/toy."""
     with engine.image("tests/toy/prediction") as image:
         yield image
+
+
+@pytest.fixture(scope="session")
+def pushed(engine: Engine, registry: str, toy_image: str) -> Iterator[str]:
+    """The toy image as a machine pulls it: NAME@sha256:..."""
+    tag = f"{registry}/models/toy:1"
+    engine.do("tag", toy_image, tag)
+    engine.do("push", "--quiet", tag)
+    [digest] = engine.do("image", "inspect", '--format={{join .RepoDigests " "}}', tag).split()
+    yield digest
+    engine.try_to("image", "rm", "--force", tag, digest)
 
 
 @pytest.fixture

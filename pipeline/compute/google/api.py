@@ -139,6 +139,21 @@ class Api:
             for each in found
         )
 
+    def reaches_google(self, project: str, region: str, subnetwork: str) -> bool:
+        """Whether machines without an address reach Google's services from a subnetwork."""
+        client = compute_v1.SubnetworksClient(
+            credentials=credentials(EMULATOR),
+            client_options={"api_endpoint": os.environ.get(EMULATOR) or None},
+        )
+        found = client.get(
+            project=project,
+            region=region,
+            subnetwork=subnetwork,
+            retry=None,
+            timeout=_LOOK_SECONDS,
+        )
+        return bool(found.private_ip_google_access)
+
     def read_console(self, place: Place, size_bytes: int) -> str:
         """The end of what the machine printed on its first serial port."""
         request = compute_v1.GetSerialPortOutputInstanceRequest(

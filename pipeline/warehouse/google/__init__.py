@@ -91,5 +91,10 @@ class GoogleWarehouse:
         with self.dataset.naming(f"read {self.dataset.path(table)}"):
             return found.to_arrow(create_bqstorage_client=False)
 
+    def examine(self) -> str:
+        self.jobs.plan("SELECT 1", QueryJobConfig())
+        place, payer = f"{self.dataset.project}.{self.dataset.name}", self.dataset.billing_project
+        return f"{place} lies in {self.dataset.location}; {payer} may run queries"
+
     def publish(self, view: str, table: str, *, replace: bool = False) -> None:
         tables.publish(self.dataset, view, table, self.jobs.labels, replace=replace)

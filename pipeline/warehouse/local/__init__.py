@@ -13,13 +13,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline import storage
+from pipeline.errors import DataError
 from pipeline.warehouse import Batch, Extraction, Loaded, refusals
 from pipeline.warehouse.local.columns import find_kind, quote, table_types
 from pipeline.warehouse.local.database import transaction
 from pipeline.warehouse.local.partition import Partition
 from pipeline.warehouse.local.result import Result
 from pipeline.warehouse.local.session import in_memory, running_query
-from pipeline.warehouse.local.sources import Sources
+from pipeline.warehouse.local.sources import Sources, has_files
 from pipeline.warehouse.local.translation import to_duckdb, translate
 from pipeline.warehouse.parsing import find_origins, parse
 from pipeline.warehouse.types import find_differences
@@ -110,6 +111,15 @@ class LocalWarehouse:
                 connection.execute(
                     f"CREATE OR REPLACE VIEW {quote(view)} AS SELECT * FROM {quote(table)}"
                 )
+
+    def examine(self) -> str:
+        missing = sorted(name for name, url in self.tables.items() if not has_files(url))
+        if missing:
+            raise DataError(
+                f"There is no file for the table {missing[0]}: {self.tables[missing[0]]}. Put it"
+                " there, or correct [local_warehouse] in luigi.cfg."
+            )
+        return f"{self.path}; tables to query: {', '.join(sorted(self.tables)) or 'none'}"
 
     def _check_file(self, table: str) -> None:
         """To look for a table must not make the file."""

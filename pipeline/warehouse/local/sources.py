@@ -31,6 +31,15 @@ _OTHER_DELIMITERS = ";\t|"
 _SHOWN_COLUMNS = 20
 
 
+def has_files(url: str) -> bool:
+    """Whether a table's URL leads to a file, or, when it is a pattern, to any."""
+    if "://" in url:
+        store, folder = storage.open(url), re.split(_WILD, url)[0].rpartition("/")[0]
+        return any(fnmatch.fnmatchcase(entry.url, url) for entry in store.list(folder))
+    path = Path(url)
+    return path.exists() or any(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+
+
 class Sources:
     """Makes the tables that a query names of their files.
 

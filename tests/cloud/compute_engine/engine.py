@@ -16,6 +16,7 @@ from tests.cloud.compute_engine.replies import JSON, RefusedError, invalid, link
 from tests.cloud.compute_engine.world import World
 
 _PROJECT = r"/compute/v1/projects/(?P<project>[^/]+)"
+_SUBNETWORK = rf"{_PROJECT}/regions/(?P<region>[^/]+)/subnetworks/(?P<name>[^/]+)"
 _ZONE = rf"{_PROJECT}/zones/(?P<zone>[^/]+)"
 _MACHINE = rf"{_ZONE}/instances/(?P<name>[^/]+)"
 _OPERATION = rf"{_ZONE}/operations/(?P<name>[^/]+)"
@@ -107,6 +108,19 @@ class Engine:
                 zone["warning"] = {"code": "NO_RESULTS_ON_PAGE", "message": message}
         return {"kind": "compute#instanceAggregatedList", "items": zones}
 
+    def get_subnetwork(self, call: Call) -> JSON:
+        """There is `default`, from which Google is reached, and `closed`, from which it is not."""
+        name = call.parts["name"]
+        if name not in ("default", "closed"):
+            raise not_found(
+                "projects/{project}/regions/{region}/subnetworks/{name}".format(**call.parts)
+            )
+        return {
+            "kind": "compute#subnetwork",
+            "name": name,
+            "privateIpGoogleAccess": name == "default",
+        }
+
     def list_operations(self, call: Call) -> JSON:
         found = [each.as_json() for each in self.operations.of_zone(call.zone_path)]
         return {"kind": "compute#operationList", **_page(found, call.query)}
@@ -140,6 +154,7 @@ class Engine:
             ("DELETE", _MACHINE, {"requestId"}, self.delete),
             ("GET", f"{_MACHINE}/serialPort", {"port", "start"}, self.serial_port),
             ("GET", f"{_PROJECT}/aggregated/instances", some, self.aggregated_list),
+            ("GET", _SUBNETWORK, set(), self.get_subnetwork),
             ("GET", f"{_ZONE}/operations", some, self.list_operations),
             ("GET", _OPERATION, set(), self.get_operation),
             ("POST", f"{_OPERATION}/wait", set(), self.wait),

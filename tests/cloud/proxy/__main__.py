@@ -20,6 +20,7 @@ from tests.cloud.proxy.doors import Door, Server
 from tests.cloud.proxy.faults import Fault, Rules
 from tests.cloud.proxy.log import Log
 from tests.cloud.proxy.messages import Reply, Request, error, send
+from tests.cloud.proxy.permissions import Permissions
 from tests.cloud.proxy.preconditions import Preconditions
 
 Relay = Callable[[Request], Reply]
@@ -111,7 +112,7 @@ def relay_to(service: str, behind: int) -> Relay:
 
     if service != "storage":
         return forward
-    return Preconditions(Checksums(forward).relay).relay
+    return Preconditions(Permissions(Checksums(forward).relay).relay).relay
 
 
 if __name__ == "__main__":
