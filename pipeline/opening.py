@@ -171,7 +171,8 @@ def _open_bigquery(project: str, dataset: str) -> "Warehouse":
 def _labels() -> dict[str, str]:
     """What everything that costs money is labelled with."""
     chosen = settings.pipeline()
-    return {"name": chosen.name, "version": str(chosen.version)}
+    labels = {"name": chosen.name, "version": str(chosen.version), "owner": chosen.owner}
+    return {key: value for key, value in labels.items() if value}
 
 
 def _open_here(perform: "Perform") -> "Compute":

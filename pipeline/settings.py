@@ -36,6 +36,11 @@ class pipeline(luigi.Config):  # noqa: N801 - luigi's rule: the class is named a
         allowed="at most 20 lower-case letters, digits and dashes, the first a letter",
     )
     version: int = Whole(default=1, at_least=1)
+    owner: str = Text(
+        default="",
+        pattern=r"[a-z0-9_-]{0,63}",
+        allowed="empty, or at most 63 lower-case letters, digits, dashes and underscores",
+    )
     schedule: str = Text(
         default="monthly", pattern="daily|weekly|monthly", allowed="daily, weekly or monthly"
     )

@@ -182,11 +182,11 @@ def test_every_job_and_table_is_labelled(open_side, cloud):
     common = {"name": "churn-gr--e", "version": "1"}
     dated = {**common, "date": "1998-04-01"}
     assert [each["labels"] for each in jobs_asked(cloud)] == [
-        {**dated, "action": action}
-        for action in ("plan", "extract", "check", "export", "load", "read")
+        {**dated, "task": task}
+        for task in ("plan", "extract", "check", "export", "load", "read")
     ]
     made = [each.json["labels"] for each in asked(cloud, "POST .*/tables$")]
-    assert made == [{**dated, "action": "extract"}, common, common]
+    assert made == [{**dated, "task": "extract"}, common, common]
 
 
 def test_jobs_and_tables_have_names_that_a_person_can_read(side, house, extract):

@@ -146,7 +146,7 @@ def _labels(request: Request) -> dict[str, str]:
     """What tells a machine's and a disk's purpose, in lists and in the bill."""
     labels = {
         **request.spec["labels"],
-        "action": request.action,
+        "task": request.action,
         "job": request.job,
         "storage": request.spec["storage"],
         "managed-by": MANAGER,

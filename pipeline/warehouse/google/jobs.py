@@ -69,7 +69,7 @@ class Jobs:
         return f"{label(self.labels).get('name', 'pipeline')}_{does}{day}_{digest}"
 
     def label(self, does: str, date: "datetime.date | None") -> dict[str, str]:
-        return label({**self.labels, "action": does, **({"date": date} if date else {})})
+        return label({**self.labels, "task": does, **({"date": date} if date else {})})
 
     def plan(self, query: str, config: QueryJobConfig) -> QueryJob:
         """What a user's query would return and read, told without running it. Costs nothing."""

@@ -28,7 +28,7 @@ COMPUTE = GoogleCompute(
     subnetwork="regions/europe-west1/subnetworks/default",
     service_account="jobs@my-project.iam.gserviceaccount.com",
     image=f"europe-west1-docker.pkg.dev/my-project/models/churn@sha256:{'0' * 64}",
-    labels={"name": "churn", "version": "1"},
+    labels={"name": "churn", "version": "1", "owner": "ann"},
     actions={
         "training": MachineKind("e2-standard-4", 50, "spot"),
         "application": MachineKind("n4-standard-2", 20, "standard"),
