@@ -4,7 +4,9 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import luigi
 from tqdm import tqdm
@@ -15,6 +17,8 @@ from pipeline.watching import Progress
 logger = logging.getLogger("luigi-interface.pipeline")
 
 _QUIET_SECONDS = 10.0
+# Luigi's page takes what a message says for HTML.
+_NO_MARKUP = str.maketrans("<>", "()")
 
 
 class Reporter:
@@ -41,8 +45,10 @@ class Reporter:
 
     def _tell_luigi(self, progress: Progress) -> None:
         # Luigi sets these only while it runs the task.
-        self._call("set_tracking_url", progress.log)
-        self._call("set_status_message", f"{_name(progress)}\n{progress.message}")
+        if progress.log:
+            self._call("set_tracking_url", log_link(progress.log))
+        words = f"{_name(progress)}\n{progress.message}\n{progress.job}"
+        self._call("set_status_message", words.translate(_NO_MARKUP))
         self._call("set_progress_percentage", round(100 * progress.share, 1))
 
     def _call(self, name: str, value: object) -> None:
@@ -64,15 +70,21 @@ class Reporter:
         now = time.monotonic()
         said_at, message = self._said.get(progress.job, (-_QUIET_SECONDS, ""))
         if progress.job not in self._said:
-            logger.info(
-                "%s: %s works on it; its log: %s", _name(progress), progress.job, progress.log
-            )
+            where = f"; its log: {progress.log}" if progress.log else ""
+            logger.info("%s: %s works on it%s", _name(progress), progress.job, where)
         elif progress.message != message and now - said_at >= _QUIET_SECONDS:
             share = round(100 * progress.share)
             logger.info("%s: %d %% %s", _name(progress), share, progress.message)
         else:
             return
         self._said[progress.job] = (now, progress.message)
+
+
+def log_link(url: str) -> str:
+    """What a browser opens when it is given to it: the object in Cloud Storage, or the file."""
+    if url.startswith("gs://"):
+        return f"https://storage.cloud.google.com/{quote(url.removeprefix('gs://'))}"
+    return Path(url).as_uri()
 
 
 def _name(progress: Progress) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pipeline import detaching, finished, opening, settings, targets
-from pipeline.compute.orchestrator import OrchestratorCompute
+from pipeline.compute import HERE
 from pipeline.jobs import Order, Waiter
 from pipeline.layout import Run
 from pipeline.promises import warn_of_misfit
@@ -61,7 +61,7 @@ def _order(task: "RunTask", run: Run) -> Order:
 
 def _farewell(family: str, waiter: Waiter) -> Iterator[str]:
     # Extracting and loading end with the process that does them: nothing goes on.
-    going_on = [w for w in waiter.watches if w.request.compute != OrchestratorCompute.name]
+    going_on = [w for w in waiter.watches if w.request.compute != HERE]
     for watch in going_on:
         for run in watch.open_runs:
             yield (

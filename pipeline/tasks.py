@@ -25,7 +25,7 @@ from pipeline.dates import (
     refuse_future,
     training_date,
 )
-from pipeline.errors import DateError
+from pipeline.errors import DateError, PipelineError
 from pipeline.opening import current_layout, current_load_family, current_schedule
 from pipeline.targets import RunTarget
 from pipeline.times import now
@@ -87,6 +87,12 @@ class RunTask(luigi.Task):
         from pipeline import running
 
         running.run(self)
+
+    def on_failure(self, exception: BaseException) -> str:
+        """What luigid's page shows: the reason alone where we know it."""
+        if isinstance(exception, PipelineError):
+            return str(exception)
+        return str(super().on_failure(exception))  # type: ignore[no-untyped-call]
 
     def constants(self, date: datetime.date, job: str) -> Mapping[str, object]:
         """What becomes columns of the results: nothing, unless a task says otherwise."""

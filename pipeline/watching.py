@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline import finished, storage
-from pipeline.compute import Look, State
+from pipeline.compute import HERE, Look, State
 from pipeline.decision import Seen
 from pipeline.errors import ObjectMissingError
 from pipeline.layout import Job, Run, base_name
@@ -24,7 +24,10 @@ Beats = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Progress:
-    """What a person may want to know of a job: its share done (0 to 1), its words, its log."""
+    """What a person may want to know of a job: its share done (0 to 1), its words, its log.
+
+    `log` is empty where there is none.
+    """
 
     job: str
     dates: Sequence[str]
@@ -129,4 +132,5 @@ class Watch:
         messages = [str(beats[date].get("message") or "") for date in dates if date in beats]
         share = sum(shares) / len(shares)
         message = next((each for each in reversed(messages) if each), "")
-        self.report(Progress(self.job.name, dates, share, message, self.job.log))
+        log = "" if self.request.compute == HERE else self.job.log
+        self.report(Progress(self.job.name, dates, share, message, log))

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from pipeline.layout import Job
 from pipeline.records import Budget, FailureKind, Request
 
+# The compute whose machine is the orchestrator's own process, in requests. Its jobs have no log.
+HERE = "orchestrator"
 # What machines are labelled with, so that a person knows whose they are.
 MANAGER = "poor-mans-orchestration"
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline import claims, storage
-from pipeline.compute import Found, Look, Machine
+from pipeline.compute import HERE, Found, Look, Machine
 from pipeline.compute.local import (
     acquire,
     find_held,
@@ -43,7 +43,7 @@ class OrchestratorCompute:
         marker to write.
     """
 
-    name = "orchestrator"
+    name = HERE
     poll_seconds = 0.2
     longest_poll_seconds = 0.2
     image: str | None = None

@@ -4,9 +4,8 @@ import datetime
 from collections.abc import Iterable
 
 from pipeline import opening, settings
-from pipeline.compute import Look, State
+from pipeline.compute import HERE, Look, State
 from pipeline.compute.local import look_at_lock
-from pipeline.compute.orchestrator import OrchestratorCompute
 from pipeline.dates import Dates, days_between, last_days, parse_day
 from pipeline.errors import ComputeError, DateError
 from pipeline.layout import Run
@@ -49,7 +48,7 @@ def open_overview(families: Iterable[str], *, stale: bool = False) -> Overview:
 
 def look_at(request: Request) -> Look:
     """What the machine of a job is doing; UNKNOWN when the settings lead to other machines now."""
-    if request.compute == OrchestratorCompute.name:
+    if request.compute == HERE:
         return look_at_lock(request.machine)
     try:
         compute = opening.open_compute()

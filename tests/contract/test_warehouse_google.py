@@ -182,8 +182,7 @@ def test_every_job_and_table_is_labelled(open_side, cloud):
     common = {"name": "churn-gr--e", "version": "1"}
     dated = {**common, "date": "1998-04-01"}
     assert [each["labels"] for each in jobs_asked(cloud)] == [
-        {**dated, "task": task}
-        for task in ("plan", "extract", "check", "export", "load", "read")
+        {**dated, "task": task} for task in ("plan", "extract", "check", "export", "load", "read")
     ]
     made = [each.json["labels"] for each in asked(cloud, "POST .*/tables$")]
     assert made == [{**dated, "task": "extract"}, common, common]

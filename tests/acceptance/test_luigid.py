@@ -1,0 +1,141 @@
+"""Under luigid: what its page shows in a browser, and that nothing is lost when it is killed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+
+from tests.luigid import Luigid
+from tests.waiting import wait_until
+
+TRAIN = ("TrainModel", "--date", "2024-03-01")
+BACKFILL = ("Backfill", "--start", "2024-03-01", "--stop", "2024-04-01", "--workers", "2")
+_NO_BROWSER = "Chromium is not there. On Debian: apt-get install chromium chromium-driver"
+
+
+@pytest.fixture
+def luigid(project, tmp_path) -> Iterator[Luigid]:
+    (tmp_path / "luigid").mkdir()
+    with Luigid(tmp_path / "luigid") as luigid:
+        luigid.serve(project)
+        yield luigid
+
+
+@pytest.fixture
+def browser(tmp_path) -> Iterator[Chrome]:
+    """Chromium without a window. Without it the test is skipped, and fails in CI."""
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not program or not driver:
+        if os.environ.get("CI"):
+            pytest.fail(_NO_BROWSER)
+        pytest.skip(_NO_BROWSER)
+    options = ChromeOptions()
+    options.binary_location = program
+    quiet = ("no-first-run", "disable-background-networking", "disable-component-update")
+    for word in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", *quiet):
+        options.add_argument(f"--{word}")
+    options.add_argument("--window-size=1400,1000")
+    options.add_argument(f"--user-data-dir={tmp_path / 'browser'}")
+    browser = Chrome(options, ChromeService(driver))
+    try:
+        yield browser
+    finally:
+        browser.quit()
+
+
+def open_page(browser: Chrome, luigid: Luigid) -> None:
+    browser.get(luigid.page)
+    wait_until(lambda: rows(browser))
+
+
+def rows(browser: Chrome) -> list[str]:
+    found = browser.find_elements(By.CSS_SELECTOR, "#taskTable tbody tr")
+    return [row.text for row in found if "No data" not in row.text and row.text]
+
+
+def click(browser: Chrome, selector: str) -> None:
+    wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, selector))
+    browser.execute_script("document.querySelector(arguments[0]).click()", selector)
+
+
+def keep_screenshot(browser: Chrome, name: str) -> None:
+    """For docs/: only when a folder for it is named."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        browser.save_screenshot(str(Path(folder, name)))
+
+
+def test_the_page_shows_how_a_running_task_goes_on(project, luigid, browser, tmp_path):
+    gate = tmp_path / "gate"
+    project.mischief("training", **{"2024-03-01": {"wait_for": str(gate)}})
+    command = project.start(*TRAIN)
+    wait_until(gate.with_name("gate.here").exists)
+    try:
+        open_page(browser, luigid)
+        [job] = project.job_names("training")
+        [row] = [each for each in rows(browser) if "TrainModel" in each]
+        assert "RUNNING" in row
+        link = "#taskTable a.btn-primary"
+        wait_until(lambda: browser.find_elements(By.CSS_SELECTOR, link))
+        [log] = browser.find_elements(By.CSS_SELECTOR, link)
+        assert log.get_attribute("href") == (project.root / "jobs" / job / "log.txt").as_uri()
+        click(browser, "#taskTable .statusMessage")
+        message = "#statusMessageModal pre"
+        wait_until(lambda: browser.find_element(By.CSS_SELECTOR, message).text)
+        told = browser.find_element(By.CSS_SELECTOR, message).text
+        assert told.splitlines()[0] == "2024-03-01"
+        assert job in told
+        assert browser.find_element(By.CSS_SELECTOR, "#statusMessageModal .progress").is_displayed()
+        keep_screenshot(browser, "luigid-running.png")
+    finally:
+        gate.touch()
+        ended = project.end(command)
+    assert ended.status == 0, ended.output
+
+
+def test_the_page_shows_why_a_task_failed(project, luigid, browser):
+    project.mischief("training", **{"2024-03-01": {"fail": "the column <amount> is missing"}})
+    assert project.luigi(*TRAIN).status == 30
+    open_page(browser, luigid)
+    [row] = [each for each in rows(browser) if "TrainModel" in each]
+    assert "FAILED" in row
+    click(browser, "#taskTable .showError")
+    selector = "#errorModal"
+    wait_until(lambda: "amount" in browser.find_element(By.CSS_SELECTOR, selector).text)
+    told = browser.find_element(By.CSS_SELECTOR, selector).text
+    assert "training of 2024-03-01 failed: " in told
+    assert "the column <amount> is missing" in told
+    assert "luigi/worker.py" not in told
+    keep_screenshot(browser, "luigid-failed.png")
+
+
+@pytest.mark.timeout(600)
+def test_a_month_is_loaded_once_though_luigid_and_a_worker_are_killed(project, luigid):
+    project.set(training="max_dates_per_job = 3", application="max_dates_per_job = 3")
+    first = project.start(*BACKFILL)
+    wait_until(lambda: loaded(project) >= 3, 120)
+    luigid.kill()
+    luigid.start()
+    # It knows nothing of what was asked for before: the command ends, and says what it left.
+    assert project.end(first).status == 25
+    assert loaded(project) < 31
+    second = project.start(*BACKFILL)
+    wait_until(lambda: loaded(project) >= 12, 120)
+    second.kill()
+    project.end(second)
+    # As cron does it each hour: what the dead worker ran is given to others after a while.
+    wait_until(lambda: project.luigi(*BACKFILL).status == 0, 120)
+    assert loaded(project) == 31
+    rows = project.table("SELECT count(*), count(DISTINCT (date, id)) FROM predictions_v1")
+    assert rows == [(31 * 40, 31 * 40)]
+    # Nothing was computed twice.
+    for family in ("training", "application"):
+        for folder in project.root.glob(f"{family}/date=*"):
+            assert len(list(folder.glob("claim-*.json"))) == 1, folder
+
+
+def loaded(project) -> int:
+    return len(list(project.root.glob("load/*/date=*/_SUCCESS")))
