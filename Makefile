@@ -56,8 +56,8 @@ lint: .venv/installed ## Check style, types, shell scripts and the Dockerfile
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/shellcheck .ci/run .ci/*.sh container/*.sh
-	@$(BIN)/hadolint container/Dockerfile
+	@$(BIN)/shellcheck .ci/run .ci/*.sh container/*.sh scheduler/*.sh
+	@$(BIN)/hadolint container/Dockerfile scheduler/Dockerfile
 
 .PHONY: format
 format: .venv/installed ## Put the code into the house's format
@@ -82,6 +82,22 @@ image: .venv/installed ## Build the image that jobs run in, for linux/amd64
 push: image ## Push the image to IMAGE, a repository of a registry, and print what luigi.cfg needs
 	@$(NAME_IMAGE); container/push.sh "$$tag" "$(IMAGE)"
 
+.PHONY: scheduler
+scheduler: .venv/installed ## Build the image of the machine that drives it all: cron and luigid
+	@$(NAME_IMAGE); id=$$(DOCKERFILE=scheduler/Dockerfile PREDICTION="$$prediction" VERSION="$$version" \
+		container/build.sh "$$name-scheduler:$$version-$$(container/revision.sh)"); \
+		echo "$$name-scheduler:$$version-$$(container/revision.sh) is $$id"
+
+.PHONY: push-scheduler
+push-scheduler: scheduler ## Push it to IMAGE, and print it by its digest
+	@$(NAME_IMAGE); container/push.sh "$$name-scheduler:$$version-$$(container/revision.sh)" "$(IMAGE)"
+
+PROJECT ?=
+REGION ?=
+.PHONY: cloud
+cloud: .venv/installed ## Print the commands for a scheduled pipeline: PROJECT=... REGION=...; APPLY=1 runs them
+	@$(NAME_IMAGE); NAME="$$name" PROJECT="$(PROJECT)" REGION="$(REGION)" scheduler/cloud.sh
+
 TASK ?= TrainModel
 .PHONY: log
 log: .venv/installed ## Print the log of TASK (TrainModel) for DATE, and open its machine's
@@ -93,6 +109,9 @@ lock: .venv/installed ## Write the locks of the libraries anew, with the newest 
 		pyproject.toml container/requirements.in prediction/requirements.txt -o requirements.lock
 	@$(LOCK) --python-platform linux --constraints requirements.lock \
 		container/requirements.in prediction/requirements.txt -o container/requirements.lock
+	@$(LOCK) --python-platform linux --constraints requirements.lock \
+		pyproject.toml container/requirements.in prediction/requirements.txt \
+		-o scheduler/requirements.lock
 	@$(LOCK) --universal --excludes tests/cloud/excludes.txt \
 		tests/cloud/requirements.in -o tests/cloud/requirements.lock
 

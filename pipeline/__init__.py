@@ -8,8 +8,22 @@ import sys
 
 if "luigi" in sys.modules:
     from pipeline import console
-    from pipeline.tasks import ApplyModel, Backfill, ExtractData, LoadToBigQuery, TrainModel
+    from pipeline.tasks import (
+        ApplyModel,
+        Backfill,
+        ExtractData,
+        LoadToBigQuery,
+        Retrain,
+        TrainModel,
+    )
 
     console.prepare()
 
-    __all__ = ["ApplyModel", "Backfill", "ExtractData", "LoadToBigQuery", "TrainModel"]
+    __all__ = [
+        "ApplyModel",
+        "Backfill",
+        "ExtractData",
+        "LoadToBigQuery",
+        "Retrain",
+        "TrainModel",
+    ]

@@ -28,7 +28,7 @@ from pipeline.dates import (
 from pipeline.errors import DateError, PipelineError
 from pipeline.opening import current_layout, current_load_family, current_schedule
 from pipeline.targets import RunTarget
-from pipeline.times import now
+from pipeline.times import now, today
 
 if TYPE_CHECKING:
     from pipeline.compute import Compute
@@ -139,6 +139,8 @@ class JobTask(RunTask):
 
     action: ClassVar[str]
     date = DaysParameter()
+    # However many dates: only tasks that ask for the same are joined.
+    resources = {"machines": 1}  # noqa: RUF012 - luigi's own is an attribute of each task
 
     @property
     def dates(self) -> Dates:
@@ -172,6 +174,18 @@ class TrainModel(JobTask):
         application = ApplyModel(self.dates)
         constants = application.constants(min(self.dates), job="")
         running.check_promises([target.run for target in self.output()], constants)
+
+
+class Retrain(luigi.WrapperTask):
+    """The model that is in force today (UTC): for a schedule, which knows no dates."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        settings.check()
+        detaching.install()
+
+    def requires(self) -> luigi.Task:
+        return TrainModel((model_date(today()),))
 
 
 class ApplyModel(JobTask):

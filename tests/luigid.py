@@ -24,7 +24,7 @@ rpc_retry_wait = 1
 
 @dataclass
 class Luigid:
-    """A server whose state lies in `folder`; it begins where it was stopped."""
+    """A server whose state and settings lie in `folder`; it begins where it was stopped."""
 
     folder: Path
     port: int = field(default_factory=lambda: free_ports(1)[0])
@@ -39,9 +39,6 @@ class Luigid:
         return f"{self.address}/static/visualiser/index.html"
 
     def start(self) -> None:
-        # What a dead worker ran is free again after a few seconds instead of a minute.
-        settings = "[scheduler]\nworker_disconnect_delay = 5\nstable_done_cooldown_secs = 0\n"
-        (self.folder / "luigi.cfg").write_text(settings)
         state = ["--state-path", str(self.folder / "state.pickle")]
         where = ["--address", "127.0.0.1", "--port", str(self.port)]
         program = Path(sys.executable).with_name("luigid")

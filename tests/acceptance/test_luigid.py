@@ -20,6 +20,9 @@ _NO_BROWSER = "Chromium is not there. On Debian: apt-get install chromium chromi
 @pytest.fixture
 def luigid(project, tmp_path) -> Iterator[Luigid]:
     (tmp_path / "luigid").mkdir()
+    # What a dead worker ran is free again after a few seconds instead of a minute.
+    project.set(scheduler="worker_disconnect_delay = 5\nstable_done_cooldown_secs = 0")
+    shutil.copy(project.folder / "luigi.cfg", tmp_path / "luigid")
     with Luigid(tmp_path / "luigid") as luigid:
         luigid.serve(project)
         yield luigid

@@ -1,8 +1,9 @@
-"""The image's libraries are those that the tests ran with."""
+"""The images' libraries are those that the tests ran with."""
 
 import re
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
@@ -21,8 +22,9 @@ def pins(lock: str) -> dict[str, str]:
     return found
 
 
-def test_the_image_has_the_versions_of_the_development_lock():
-    image = pins("container/requirements.lock")
+@pytest.mark.parametrize("image", ["container", "scheduler"])
+def test_an_image_has_the_versions_of_the_development_lock(image):
+    image = pins(f"{image}/requirements.lock")
     development = pins("requirements.lock")
     assert image
     assert image == {name: development.get(name) for name in image}
@@ -37,8 +39,17 @@ def test_the_image_has_what_the_job_asks_for_and_no_scheduler_warehouse_or_test_
     assert not {"luigi", "duckdb", "google-cloud-bigquery", "docker", "pytest"} & image.keys()
 
 
-def test_every_library_of_the_image_is_locked_by_a_checksum():
-    text = (ROOT / "container" / "requirements.lock").read_text()
+def test_the_scheduler_has_all_that_a_job_has():
+    """So that it can carry jobs out itself, with compute = local."""
+    assert (
+        pins("container/requirements.lock").items() <= pins("scheduler/requirements.lock").items()
+    )
+    assert {"luigi", "duckdb"} <= pins("scheduler/requirements.lock").keys()
+
+
+@pytest.mark.parametrize("image", ["container", "scheduler"])
+def test_every_library_of_an_image_is_locked_by_a_checksum(image):
+    text = (ROOT / image / "requirements.lock").read_text()
     entries = re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)[1:]
-    assert len(entries) == len(pins("container/requirements.lock"))
+    assert len(entries) == len(pins(f"{image}/requirements.lock"))
     assert all("--hash=sha256:" in each for each in entries)
