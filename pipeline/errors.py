@@ -4,6 +4,10 @@ The first split is what the caller does next: `RetryableError` may go away by it
 want a person.
 """
 
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 
 class PipelineError(Exception):
     """A failure that a person can name."""
@@ -69,8 +73,25 @@ class MachineRefusedError(ComputeError):
     """The machine is refused for good: a quota, a permission, a setting that is wrong."""
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Why a date was not done: a `reason` of one line, the traceback's end, and the log's URL."""
+
+    date: datetime.date
+    reason: str
+    detail: str = ""
+    log: str | None = None
+
+
 class JobFailedError(PipelineError):
-    """A job gave up: the reason, the dates it leaves undone, and where its log lies."""
+    """A job gave up: the reason, the dates it leaves undone, and where its log lies.
+
+    `problems` has the same for each date apart, for whoever tells of them in other words.
+    """
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class CancelError(PipelineError):
@@ -79,3 +100,5 @@ class CancelError(PipelineError):
 
 class ForgetError(PipelineError):
     """A run can't be forgotten: it is not done, or a job works on what is made from it."""
+class NoticeError(PipelineError):
+    """A message about failures can't be sent. It says why without a secret."""

@@ -20,6 +20,7 @@ from pipeline.errors import (
     JobFailedError,
     MachineRefusedError,
     NoCapacityError,
+    Problem,
 )
 from pipeline.layout import Job, Layout, Run
 from pipeline.records import Budget, Failure, FailureKind, Request, RunRequest
@@ -72,7 +73,7 @@ class Waiter:
         self.watches: list[Watch] = []
         self._orders: dict[Run, Order] = {}
         self._spent: Counter[tuple[Run, Budget]] = Counter()
-        self._problems: dict[Run, str] = {}
+        self._problems: dict[Run, Problem] = {}
         self._report: Report = _say_nothing
         self._pause = compute.poll_seconds
 
@@ -95,7 +96,11 @@ class Waiter:
                 # Nobody waits for our answer.
                 raise KeyboardInterrupt
         if self._problems:
-            raise JobFailedError("\n".join(self._problems[run] for run in sorted(self._problems)))
+            found = sorted(self._problems.items())
+            raise JobFailedError(
+                "\n".join(_explain(run, problem) for run, problem in found),
+                [problem for _, problem in found],
+            )
 
     def _engage(self, action: str) -> None:
         """Put every run that is not done under a job: the one that holds it, or a new one."""
@@ -241,7 +246,7 @@ class Waiter:
         again = {run: watch.runs[run] + 1 for run in left if self._may_retry(run, failure.kind)}
         for run in left:
             if run not in again:
-                self._problems[run] = self._explain(watch, run, watch.job.failure)
+                self._problems[run] = _find_problem(watch, run, watch.job.failure)
         if again:
             logger.warning("%s: %s, trying again", _dates(again), failure.reason)
             self._start(watch.request.action, again)
@@ -249,7 +254,7 @@ class Waiter:
     def _close(self, watch: Watch) -> None:
         self.watches.remove(watch)
         for run in watch.refused - watch.marked:
-            self._problems[run] = self._explain(watch, run, run.failure(watch.job.name))
+            self._problems[run] = _find_problem(watch, run, run.failure(watch.job.name))
 
     def _spent_on(self, runs: Iterable[Run]) -> Mapping[Budget, int]:
         """How often the one of `runs` was tried again that was so most often, by budget."""
@@ -277,14 +282,6 @@ class Waiter:
             self.compute.delete(request.machine)
         except ComputeError as error:
             logger.warning("%s could not be deleted: %s", request.machine, error)
-
-    def _explain(self, watch: Watch, run: Run, url: str) -> str:
-        failure = _read_failure(url)
-        lines = [f"{run} failed: {failure.reason}"]
-        lines += [f"    {line}" for line in failure.detail.splitlines()[-_DETAIL_LINES:]]
-        if storage.open(watch.job.log).exists(watch.job.log):
-            lines.append(f"    The log: {watch.job.log}")
-        return "\n".join(lines)
 
 
 _DETAIL_LINES = 12
@@ -314,6 +311,21 @@ def cancel(layout: Layout, run: Run, compute: Compute) -> str | None:
         return None
     compute.delete(read_request(job).machine)
     return job.name
+
+
+def _find_problem(watch: Watch, run: Run, url: str) -> Problem:
+    """What the failure at `url` says of a run of a job."""
+    failure = _read_failure(url)
+    log = watch.job.log if storage.open(watch.job.log).exists(watch.job.log) else None
+    return Problem(run.date, failure.reason, failure.detail, log)
+
+
+def _explain(run: Run, problem: Problem) -> str:
+    lines = [f"{run} failed: {problem.reason}"]
+    lines += [f"    {line}" for line in problem.detail.splitlines()[-_DETAIL_LINES:]]
+    if problem.log:
+        lines.append(f"    The log: {problem.log}")
+    return "\n".join(lines)
 
 
 def _say_nothing(progress: Progress) -> None:
