@@ -7,7 +7,7 @@ and must not pay for, or need, a scheduler.
 import sys
 
 if "luigi" in sys.modules:
-    from pipeline import console
+    from pipeline import console, notices
     from pipeline.tasks import (
         ApplyModel,
         Backfill,
@@ -18,6 +18,7 @@ if "luigi" in sys.modules:
     )
 
     console.prepare()
+    notices.install()
 
     __all__ = [
         "ApplyModel",

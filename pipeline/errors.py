@@ -100,5 +100,7 @@ class CancelError(PipelineError):
 
 class ForgetError(PipelineError):
     """A run can't be forgotten: it is not done, or a job works on what is made from it."""
+
+
 class NoticeError(PipelineError):
     """A message about failures can't be sent. It says why without a secret."""

@@ -16,6 +16,7 @@ from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
+from requests import Response
 from requests.exceptions import RequestException
 
 from pipeline.errors import PipelineError
@@ -96,6 +97,11 @@ def naming(
         why = _words(error)
         remedy = _remedy(_last(error), why, denied, missing)
         raise raises(f"Can't {doing}: {why}. {remedy}".rstrip()) from error
+
+
+def refusal(reply: Response) -> exceptions.GoogleAPICallError:
+    """What `naming` turns into words, of a service that is asked without its library."""
+    return exceptions.from_http_response(reply)  # type: ignore[no-any-return,no-untyped-call]
 
 
 def _last(error: Exception) -> Exception:

@@ -13,6 +13,8 @@ from pathlib import PurePosixPath
 
 MARKER = "_SUCCESS"
 _CLAIM = re.compile(r"claim-([1-9][0-9]{0,5})\.json")
+_DAY = r"\d{4}-\d{2}-\d{2}"
+_TOLD = re.compile(rf"(.+)/date=({_DAY})/({_DAY})-([0-9a-f]{{12}})(-recovered)?\.json")
 
 
 @dataclass(frozen=True, order=True)
@@ -77,6 +79,19 @@ class Job:
         return f"{self.folder}/failure.json"
 
 
+@dataclass(frozen=True, order=True)
+class Notice:
+    """That people were told, on `day`, that a run of `family` for `date` failed for a `cause`.
+
+    `cause` is what `cause_digest` makes of the reason.
+    """
+
+    family: str
+    date: datetime.date
+    day: datetime.date
+    cause: str
+
+
 @dataclass(frozen=True)
 class Layout:
     """The tree of one model's version in one storage."""
@@ -112,6 +127,26 @@ class Layout:
     def job(self, name: str) -> Job:
         return Job(name, f"{self.root}/jobs/{name}")
 
+    @property
+    def told(self) -> str:
+        """The folder of all notices."""
+        return f"{self.root}/told"
+
+    def notice(self, notice: Notice, *, recovered: bool = False) -> str:
+        """What says that a failure was told of, or with `recovered` that it is over."""
+        end = "-recovered" if recovered else ""
+        folder = f"{self.told}/{notice.family}/date={notice.date}"
+        return f"{folder}/{notice.day}-{notice.cause}{end}.json"
+
+    def read_notice(self, url: str) -> tuple[Notice, bool] | None:
+        """The notice that `url` names, and whether as recovered; None for something else."""
+        matched = _TOLD.fullmatch(url.removeprefix(f"{self.told}/"))
+        if not matched:
+            return None
+        family, date, day, cause, recovered = matched.groups()
+        date, day = (datetime.date.fromisoformat(each) for each in (date, day))
+        return Notice(family, date, day, cause), bool(recovered)
+
     def new_job(self, family: str, dates: Sequence[datetime.date]) -> Job:
         """A job that never was: its name holds what it does, the first date, and chance.
 
@@ -135,6 +170,16 @@ def table_of(version: int) -> str:
 def load_family(warehouse: str, table: str) -> str:
     """The family of loads into one table: two warehouses never share a marker."""
     return f"load/{hashlib.sha256(f'{warehouse} {table}'.encode()).hexdigest()[:12]}"
+
+
+def cause_digest(reason: str) -> str:
+    """What two failures have in common whose reasons differ in dates and names of jobs only."""
+    return hashlib.sha256(reason.encode()).hexdigest()[:12]
+
+
+def notes_folder(work: str, command: str) -> str:
+    """Where the processes of one command leave what failed, on their machine."""
+    return f"{work}/notices/{command}"
 
 
 def storage_digest(storage: str) -> str:

@@ -63,7 +63,7 @@ def explain(error: BaseException) -> str | None:
 def _find_message(record: logging.LogRecord) -> str | None:
     if record.exc_info and record.exc_info[1]:
         return explain(record.exc_info[1])
-    return _read_traceback(record.getMessage())
+    return read_traceback(record.getMessage())
 
 
 def _become_error(record: logging.LogRecord, message: str) -> None:
@@ -72,7 +72,7 @@ def _become_error(record: logging.LogRecord, message: str) -> None:
     record.exc_info = record.exc_text = None
 
 
-def _read_traceback(text: str) -> str | None:
+def read_traceback(text: str) -> str | None:
     """The message at the end of a traceback in `text`, when it is of an error that we name.
 
     Luigi logs what `complete` and `requires` raise as text; the exception itself is gone.

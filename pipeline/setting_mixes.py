@@ -7,16 +7,18 @@ from pipeline.errors import SettingsError
 from pipeline.setting_files import find_origin
 
 
-def check_mixes(pipeline: Any, containers: Any, machines: Any) -> None:
+def check_mixes(pipeline: Any, containers: Any, machines: Any, notices: Any) -> None:
     """Raise `SettingsError` for the first settings that do not go together.
 
-    These are the sections [pipeline], [docker] and [compute_engine]; keys are their attributes.
+    These are the sections [pipeline], [docker], [compute_engine] and [notices]; keys are their
+    attributes.
     """
     _check_storage(pipeline)
     if pipeline.compute == "docker" and not containers.image:
-        raise _missing("docker", "image", containers, "docker")
+        raise _missing("docker", "image", containers, "compute = docker")
     if pipeline.compute == "google":
         _check_machines(machines)
+    _check_mail(notices)
     _check_prediction(pipeline.prediction)
 
 
@@ -40,7 +42,7 @@ def _check_storage(pipeline: Any) -> None:
 def _check_machines(machines: Any) -> None:
     for key, _ in machines.get_params():
         if not getattr(machines, key):
-            raise _missing("compute_engine", key, machines, "google")
+            raise _missing("compute_engine", key, machines, "compute = google")
     region = machines.subnetwork.split("/")[-3]
     for zone in split_zones(machines.zones):
         if zone.rpartition("-")[0] != region:
@@ -50,10 +52,22 @@ def _check_machines(machines: Any) -> None:
             )
 
 
-def _missing(section: str, key: str, settings: Any, compute: str) -> SettingsError:
+def _check_mail(notices: Any) -> None:
+    needs = {
+        "email_to": ("email_from", "smtp_host"),
+        "smtp_user": ("smtp_password",),
+        "smtp_password": ("smtp_user",),
+    }
+    for key, others in needs.items():
+        for other in others:
+            if getattr(notices, key) and not getattr(notices, other):
+                raise _missing("notices", other, notices, key)
+
+
+def _missing(section: str, key: str, settings: Any, because: str) -> SettingsError:
     parameter = dict(settings.get_params())[key]
     return SettingsError(
-        f"{find_origin(section, key)} is missing, and compute = {compute} needs it."
+        f"{find_origin(section, key)} is missing, and {because} needs it."
         f" It must be {parameter.allowed}."
     )
 

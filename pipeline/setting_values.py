@@ -7,6 +7,7 @@ when it was typed on the command line.
 import configparser
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,12 +35,16 @@ class Setting(luigi.Parameter[T]):
         """The value as it is used; a relative path in it is relative to `folder`."""
         return value
 
+    def origin(self, section: str, key: str) -> Origin:
+        """Where the value comes from, as an error names it."""
+        return find_origin(section, key)
+
     def has_task_value(self, task_name: str, param_name: str) -> bool:
         """Luigi asks this first and hides why; `task_value` says what is wrong."""
         return True
 
     def task_value(self, task_name: str, param_name: str) -> T:
-        origin = find_origin(task_name, param_name)
+        origin = self.origin(task_name, param_name)
         try:
             value: T = super().task_value(task_name, param_name)  # type: ignore[no-untyped-call]
             if has_comment(origin) or not self.accepts(value):
@@ -54,21 +59,25 @@ class Setting(luigi.Parameter[T]):
 
 
 class Whole(Setting[int]):
-    """A whole number, `at_least` or more. Required without a default."""
+    """A whole number from `at_least` on, perhaps up to `at_most`. Required without a default."""
 
-    def __init__(self, *, at_least: int, default: int | None = None) -> None:
+    def __init__(
+        self, *, at_least: int, at_most: int | None = None, default: int | None = None
+    ) -> None:
         if default is None:
             super().__init__()
         else:
             super().__init__(default=default)
         self.at_least = at_least
-        self.allowed = f"a whole number, {at_least} or more"
+        self.at_most = at_most
+        up_to = "or more" if at_most is None else f"up to {at_most}"
+        self.allowed = f"a whole number, {at_least} {up_to}"
 
     def parse(self, x: str) -> int:
         return int(x)
 
     def accepts(self, value: int) -> bool:
-        return value >= self.at_least
+        return value >= self.at_least and (self.at_most is None or value <= self.at_most)
 
 
 class Amount(Setting[float]):
@@ -102,6 +111,32 @@ class Text(Setting[str]):
 
     def accepts(self, value: str) -> bool:
         return self.pattern.fullmatch(value) is not None
+
+
+class SecretPlace(Text):
+    """Where a secret is: `env:NAME` or `secret:projects/P/secrets/S`, or empty.
+
+    What stands there instead may be the secret itself, so that no error repeats it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            default="",
+            pattern=r"(env:[A-Za-z_]\w*"
+            r"|secret:projects/[\w.:-]+/secrets/[\w-]+(/versions/(\d+|latest))?)?",
+            allowed="env:NAME or secret:projects/PROJECT/secrets/NAME. The secret itself"
+            " has no place in a file or on the command line",
+        )
+
+    def origin(self, section: str, key: str) -> Origin:
+        found = super().origin(section, key)
+        return replace(found, text="..." if found.text else found.text)
+
+    def task_value(self, task_name: str, param_name: str) -> str:
+        try:
+            return super().task_value(task_name, param_name)
+        except SettingsError:
+            raise refused(self.origin(task_name, param_name), self.allowed) from None
 
 
 class Place(Text):

@@ -16,16 +16,27 @@ of one line. A test that changes the configuration calls `settings.check.cache_c
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import luigi
 
 from pipeline.setting_mixes import check_mixes, split_zones
 from pipeline.setting_names import check_names
 from pipeline.setting_tables import read_tables
-from pipeline.setting_values import Amount, Folder, Place, Seconds, Template, Text, Whole
+from pipeline.setting_values import (
+    Amount,
+    Folder,
+    Place,
+    Seconds,
+    SecretPlace,
+    Template,
+    Text,
+    Whole,
+)
 
 _PROJECT = r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
 _ZONE = r"[a-z]+-[a-z]+\d+-[a-z]"
+_ADDRESS = r"[^\s@,;<>\"]+@[\w.-]+"
 
 
 class pipeline(luigi.Config):  # noqa: N801 - luigi's rule: the class is named as its section
@@ -150,8 +161,32 @@ class compute_engine(luigi.Config):  # noqa: N801 - as above
     )
 
 
-SECTIONS = (pipeline, training, application, jobs, bigquery, docker, compute_engine)
+class notices(luigi.Config):  # noqa: N801 - as above
+    """Who is told what failed. Nobody, unless `webhook` or `email_to` is set."""
+
+    webhook: str = SecretPlace()
+    email_to: str = Text(
+        default="",
+        pattern=rf"({_ADDRESS}(\s*,\s*{_ADDRESS})*)?",
+        allowed="empty, or addresses with commas between them",
+    )
+    email_from: str = Text(
+        default="", pattern=f"({_ADDRESS})?", allowed="the address that messages come from"
+    )
+    smtp_host: str = Text(
+        default="", pattern=r"[\w.:-]*", allowed="the name of a mail server that speaks SMTP"
+    )
+    smtp_port: int = Whole(default=587, at_least=1, at_most=65535)
+    smtp_user: str = Text(default="", pattern=r"\S*", allowed="empty, or a user of the mail server")
+    smtp_password: str = SecretPlace()
+    traceback_lines: int = Whole(default=0, at_least=0)
+
+
+SECTIONS = (pipeline, training, application, jobs, bigquery, docker, compute_engine, notices)
 TABLES = "local_warehouse"
+
+Section = TypeVar("Section", bound=luigi.Config)
+_checked: dict[type[luigi.Config], Any] = {}
 
 
 def action(name: str) -> ActionSettings:
@@ -179,4 +214,14 @@ def check() -> None:
     check_names(SECTIONS, TABLES)
     read = {section: section() for section in SECTIONS}
     tables()
-    check_mixes(read[pipeline], read[docker], read[compute_engine])
+    check_mixes(read[pipeline], read[docker], read[compute_engine], read[notices])
+    _checked.update([*read.items()])
+
+
+def checked(section: type[Section]) -> Section | None:
+    """A section as it was when it was checked, None before.
+
+    At the end of a command luigi has forgotten what was typed; this has not.
+    """
+    found: Section | None = _checked.get(section)
+    return found

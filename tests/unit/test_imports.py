@@ -12,6 +12,7 @@ PACKAGES = ("pipeline", "container", "prediction")
 PORTS = ("pipeline.storage", "pipeline.warehouse", "pipeline.compute")
 HEAVY = ("google.cloud", "duckdb", "pandas", "sklearn", "pyarrow", "sqlglot", "numpy")
 ONLY_TO_RUN = ("pipeline.running", "pipeline.jobs", "pipeline.records", "tqdm")
+ONLY_TO_TELL = ("pipeline.notices.notes", "pipeline.notices.telling", "smtplib")
 CLOUD = f"""
 [pipeline]
 name = toy
@@ -108,7 +109,7 @@ def test_jobs_know_no_task_and_no_luigi():
 
 def test_asking_for_what_is_done_loads_nothing_heavy():
     loaded = loaded_by("import luigi, pipeline")
-    assert not [name for name in loaded if within(name, (*HEAVY, *ONLY_TO_RUN))]
+    assert not [name for name in loaded if within(name, (*HEAVY, *ONLY_TO_RUN, *ONLY_TO_TELL))]
 
 
 def test_checking_the_settings_of_the_cloud_loads_nothing_heavy(tmp_path):

@@ -21,7 +21,13 @@ horizon_days = 91
 storage = var/storage
 warehouse = var/warehouse.duckdb
 """
-OURS = (settings.pipeline, settings.training, settings.application, settings.jobs)
+OURS = (
+    settings.pipeline,
+    settings.training,
+    settings.application,
+    settings.jobs,
+    settings.notices,
+)
 ROW = re.compile(r"^\| `(\w+)` \| (.*?) \|", re.MULTILINE)
 
 Configure = Callable[..., Path]
@@ -211,6 +217,9 @@ def test_a_wrong_value_names_section_key_value_file_and_what_is_allowed(
         ("bigquery", "maximum_bytes_billed = 0", "a whole number, 1 or more"),
         ("compute_engine", "zones = europe-west1", "zones of one region"),
         ("compute_engine", "service_account = me@example.com", "a service account"),
+        ("notices", "email_to = you", "addresses with commas between them"),
+        ("notices", "smtp_port = 65536", "a whole number, 1 up to 65535"),
+        ("notices", "traceback_lines = -1", "a whole number, 0 or more"),
         ("local_warehouse", "t = t.xlsx", "ends in .csv, .csv.gz or .parquet"),
     ],
 )
@@ -372,6 +381,52 @@ def test_containers_need_an_image(configure):
     assert complaint().startswith("[docker] image in ")
     assert "is missing, and compute = docker needs it." in complaint()
     assert "`make image`" in complaint()
+
+
+@pytest.mark.parametrize("key", ["webhook", "smtp_password"])
+@pytest.mark.parametrize(
+    "secret", ["https://hooks.example/T0/hunter2", "hunter2 # x", "%hunter2", "env:hunter-2"]
+)
+def test_a_secret_in_a_file_is_refused_and_not_repeated(configure, key, secret):
+    file = configure(f"{GOOD}[notices]\n{key} = {secret}\n")
+    said = complaint()
+    assert said.startswith(
+        f"[notices] {key} = ... in {file} is not allowed. It must be env:NAME or "
+    )
+    assert "secret:projects/PROJECT/secrets/NAME." in said
+    assert "hunter" not in said
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["env:WEBHOOK", "secret:projects/a-b/secrets/c_d", "secret:projects/1/secrets/c/versions/7"],
+)
+def test_a_secret_is_named_by_where_it_is(configure, place):
+    configure(f"{GOOD}[notices]\nwebhook = {place}\n")
+    settings.check()
+    assert settings.notices().webhook == place
+
+
+@pytest.mark.parametrize(
+    ("lines", "missing", "because"),
+    [
+        ("email_to = a@b.example\nsmtp_host = localhost", "email_from", "email_to"),
+        ("email_to = a@b.example\nemail_from = c@d.example", "smtp_host", "email_to"),
+        ("smtp_user = me", "smtp_password", "smtp_user"),
+        ("smtp_password = env:PASSWORD", "smtp_user", "smtp_password"),
+    ],
+)
+def test_what_mail_needs_is_named_when_it_is_missing(configure, lines, missing, because):
+    configure(f"{GOOD}[notices]\n{lines}\n")
+    assert complaint().startswith(f"[notices] {missing} in ")
+    assert f"is missing, and {because} needs it." in complaint()
+
+
+def test_what_was_typed_is_known_after_luigi_has_forgotten_it(configure, tmp_path):
+    configure(GOOD + "[notices]\ntraceback_lines = 3\n")
+    settings.check()
+    configure(GOOD + "[notices]\ntraceback_lines = 5\n")
+    assert settings.checked(settings.notices).traceback_lines == 3
 
 
 def test_a_missing_prediction_folder_is_named(configure, tmp_path):
