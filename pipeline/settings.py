@@ -36,7 +36,7 @@ from pipeline.setting_values import (
 
 _PROJECT = r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
 _ZONE = r"[a-z]+-[a-z]+\d+-[a-z]"
-_ADDRESS = r"[^\s@,;<>\"]+@[\w.-]+"
+_ADDRESS = r"[^\s\0@,;<>\"]+@[\w.-]+"
 
 
 class pipeline(luigi.Config):  # noqa: N801 - luigi's rule: the class is named as its section
@@ -177,7 +177,9 @@ class notices(luigi.Config):  # noqa: N801 - as above
         default="", pattern=r"[\w.:-]*", allowed="the name of a mail server that speaks SMTP"
     )
     smtp_port: int = Whole(default=587, at_least=1, at_most=65535)
-    smtp_user: str = Text(default="", pattern=r"\S*", allowed="empty, or a user of the mail server")
+    smtp_user: str = Text(
+        default="", pattern=r"[^\s\0]*", allowed="empty, or a user of the mail server"
+    )
     smtp_password: str = SecretPlace()
     traceback_lines: int = Whole(default=0, at_least=0)
 

@@ -46,18 +46,19 @@ def listen_as_webhook() -> Iterator[Webhook]:
 
 
 @contextmanager
-def listen_as_secret_manager(**secrets: str) -> Iterator[str]:
-    """Serve the newest versions of `secrets` of the project "shop"; yields host:port."""
+def listen_as_secret_manager(**secrets: str | bytes) -> Iterator[str]:
+    """Serve secrets of the project "shop" by name, or name/versions/N; yields host:port."""
+    by_path = {f"/v1/projects/shop/secrets/{name}": secret for name, secret in secrets.items()}
 
     class Handler(Quiet):
         def do_GET(self) -> None:
-            name = self.path.removeprefix("/v1/projects/shop/secrets/")
-            name, _, rest = name.partition("/")
-            if rest != "versions/latest:access" or name not in secrets:
+            secret = by_path.get(self.path.removesuffix(":access").removesuffix("/versions/latest"))
+            if secret is None or not self.path.endswith(":access"):
                 error = {"code": 404, "message": f"Secret [{self.path}] not found."}
                 self.answer(404, json.dumps({"error": error}).encode())
                 return
-            data = base64.b64encode(secrets[name].encode()).decode()
+            content = secret.encode() if isinstance(secret, str) else secret
+            data = base64.b64encode(content).decode()
             self.answer(200, json.dumps({"payload": {"data": data}}).encode())
 
     with _serve(Handler) as port:

@@ -9,6 +9,8 @@ there is something to tell.
 """
 
 import atexit
+import contextlib
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -17,6 +19,7 @@ import luigi
 
 from pipeline import layout, settings
 
+logger = logging.getLogger("luigi-interface.pipeline")
 _DEAD = (luigi.Event.FAILURE, luigi.Event.PROCESS_FAILURE, luigi.Event.TIMEOUT)
 _UNPLANNED = (luigi.Event.BROKEN_TASK, luigi.Event.DEPENDENCY_MISSING)
 _LIVELY = (luigi.Event.START, luigi.Event.DEPENDENCY_PRESENT, luigi.Event.DEPENDENCY_DISCOVERED)
@@ -53,7 +56,10 @@ def _note(task: luigi.Task, cause: BaseException | str | None = None) -> None:
     if folder:
         from pipeline.notices import notes
 
-        notes.write(folder, notes.describe(task, cause))
+        try:
+            notes.write(folder, notes.describe(task, cause))
+        except OSError as error:
+            logger.warning("That %s failed can't be told: %s", task, error)
 
 
 def _tell() -> None:
@@ -61,7 +67,8 @@ def _tell() -> None:
     if folder and os.getpid() == _owner_pid and (_has_tasks or folder.exists()):
         from pipeline.notices import telling
 
-        telling.tell_of_command(folder)
+        with contextlib.suppress(KeyboardInterrupt):
+            telling.tell_of_command(folder)
 
 
 def _notes_folder() -> Path | None:

@@ -42,7 +42,7 @@ class Failure:
 def describe(task: luigi.Task, cause: BaseException | str | None) -> list[Failure]:
     """What a task's end means for its dates. `cause` is what Luigi's event came with."""
     family = getattr(task, "runs_family", None)
-    dates = getattr(task, "dates", ())
+    dates = _dates(task)
     name = _name(task)
     if isinstance(cause, JobFailedError) and cause.problems:
         return [
@@ -91,6 +91,13 @@ def _parse(values: dict[str, object]) -> Failure:
 
 def _list(value: object) -> Iterator[object]:
     yield from value if isinstance(value, list) else ()
+
+
+def _dates(task: luigi.Task) -> Sequence[datetime.date]:
+    """The days of a task of ours; what another calls `dates` may be anything."""
+    found = getattr(task, "dates", ())
+    is_ours = isinstance(found, tuple) and all(isinstance(each, datetime.date) for each in found)
+    return found if is_ours else ()
 
 
 def _name(task: luigi.Task) -> str:

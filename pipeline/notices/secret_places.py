@@ -1,6 +1,7 @@
 """Secrets are read when they are used, from where the settings say that they are."""
 
 import base64
+import json
 import os
 
 from pipeline.errors import NoticeError
@@ -50,7 +51,15 @@ def _read_service(name: str) -> str:
             reply = session.get(f"{_address()}/v1/{version}:access", timeout=SECONDS)
             if not reply.ok:
                 raise google_cloud.refusal(reply)
-            return base64.b64decode(reply.json()["payload"]["data"]).decode()
+            return _decode(reply.content, version)
+
+
+def _decode(content: bytes, version: str) -> str:
+    try:
+        return base64.b64decode(json.loads(content)["payload"]["data"]).decode()
+    except (ValueError, KeyError, TypeError):
+        # Without the error's own words, which may hold a part of it.
+        raise NoticeError(f"{version} in Secret Manager is no text. Write it anew.") from None
 
 
 def _address() -> str:

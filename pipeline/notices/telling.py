@@ -58,8 +58,7 @@ def _tell(wanted: settings.notices, failures: Sequence[Failure]) -> None:
             by_task(recovered),
             wanted.traceback_lines,
         )
-        if not _send(wanted, message):
-            _take_back(told)
+        _send_or_take_back(wanted, message, told)
 
 
 def _without_done(failure: Failure) -> Failure:
@@ -80,10 +79,15 @@ def _is_done(family: str, date: datetime.date) -> bool:
     return RunTarget(opening.current_layout().run(family, date)).exists()
 
 
-def _send(wanted: settings.notices, message: Message) -> bool:
-    """Whether anybody could be told."""
-    sent = [_try(send, message) for send in _channels(wanted)]
-    return any(sent)
+def _send_or_take_back(wanted: settings.notices, message: Message, told: Told) -> None:
+    sent = False
+    try:
+        for send in _channels(wanted):
+            sent = _try(send, message) or sent
+    finally:
+        # An interrupt, too, leaves it to the next command.
+        if not sent:
+            _take_back(told)
 
 
 def _channels(wanted: settings.notices) -> Iterable[Callable[[Message], None]]:

@@ -1,6 +1,7 @@
 """Being told: one message for a command that left something undone, and none for any other."""
 
 import json
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from tests.listeners import (
     listen_as_secret_manager,
     listen_as_webhook,
 )
+from tests.waiting import wait_until
 
 RANGE = ("Backfill", "--start", "2024-02-27", "--stop", "2024-03-07")
 BAD_DAYS = {f"2024-03-0{day}": {"fail": "a bad day"} for day in (2, 3, 5)}
@@ -148,6 +150,37 @@ def test_a_worker_that_is_killed_is_told(told_project, webhook, tmp_path):
     assert ended.status == 30
     [text] = webhook.texts
     assert "Wrecked 2024-03-01: died unexpectedly with exit code -9" in text
+
+
+def test_a_task_that_takes_too_long_is_told(told_project, webhook):
+    told_project.mischief("training", **{"2024-03-01": {"sleep": 30}})
+    ended = told_project.luigi("TrainModel", "--date", "2024-03-01", "--worker-timeout", "4")
+    assert ended.status == 30
+    [text] = webhook.texts
+    assert "TrainModel 2024-03-01: timed out after 4 seconds and was terminated." in text
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_interrupted_command_tells_nothing(told_project, webhook, tmp_path, workers):
+    told_project.mischief("training", **{"2024-03-01": {"wait_for": str(tmp_path / "go")}})
+    process = told_project.start("TrainModel", "--date", "2024-03-01", "--workers", workers)
+    wait_until((tmp_path / "go.here").exists)
+    process.send_signal(signal.SIGTERM)
+    assert told_project.end(process).status == 128 + signal.SIGTERM
+    assert not webhook.bodies
+    assert not notices(told_project)
+
+
+def test_an_interrupt_while_it_is_told_leaves_that_to_the_next_command(told_project, webhook):
+    told_project.mischief("training", **{"2024-03-01": {"fail": "a bad day"}})
+    webhook.pause_seconds = 8
+    process = told_project.start("TrainModel", "--date", "2024-03-01")
+    wait_until(lambda: webhook.bodies)
+    process.send_signal(signal.SIGTERM)
+    ended = told_project.end(process)
+    assert ended.status == 30
+    assert "Exception ignored" not in ended.output
+    assert not notices(told_project)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from pipeline import settings
 from pipeline.errors import SettingsError
 
-SECTIONS = (settings.pipeline, settings.training, settings.application, settings.jobs)
+SECTIONS = (
+    settings.pipeline,
+    settings.training,
+    settings.application,
+    settings.jobs,
+    settings.notices,
+)
 KEYS = [(each.__name__, key) for each in SECTIONS for key, _ in each.get_params()]
 WORDS = st.sampled_from(
     [

@@ -3,7 +3,7 @@
 import datetime
 import re
 
-from pipeline.layout import Layout, claim_number, file_url, load_family
+from pipeline.layout import Layout, Notice, cause_digest, claim_number, file_url, load_family
 
 DATE = datetime.date(2024, 3, 1)
 LAYOUT = Layout("/storage", "churn", 2)
@@ -59,3 +59,17 @@ def test_a_markers_file_is_relative_to_its_run_unless_it_lies_elsewhere():
     assert file_url("/run", "job/part-0.parquet") == "/run/job/part-0.parquet"
     assert file_url("/run", "/other/a.csv") == "/other/a.csv"
     assert file_url("/run", "gs://bucket/a.csv") == "gs://bucket/a.csv"
+
+
+def test_a_notice_is_known_by_its_url():
+    notice = Notice("data/training", DATE, datetime.date(2024, 3, 6), cause_digest("a bad day"))
+    url = LAYOUT.notice(notice)
+    assert url.startswith("/storage/churn/v2/told/data/training/date=2024-03-01/2024-03-06-")
+    assert LAYOUT.read_notice(url) == (notice, False)
+    assert LAYOUT.read_notice(LAYOUT.notice(notice, recovered=True)) == (notice, True)
+
+
+def test_what_is_no_notice_is_told_apart():
+    folder = f"{LAYOUT.told}/training/date=2024-03-01"
+    for name in ("notes.txt", "2024-03-06-0123.json", "2024-03-06-0123456789ab-over.json"):
+        assert LAYOUT.read_notice(f"{folder}/{name}") is None
