@@ -36,8 +36,21 @@ def tell_of_command(folder: Path) -> None:
 
 
 def _tell(wanted: settings.notices, failures: Sequence[Failure]) -> None:
-    layout = opening.current_layout()
-    told = Told(layout)
+    told = Told(opening.current_layout())
+    sent = False
+    try:
+        message = _claim_message(wanted, failures, told)
+        sent = message is None or _send(wanted, message)
+    finally:
+        # An interrupt, too, leaves it to the next command.
+        if not sent:
+            _take_back(told)
+
+
+def _claim_message(
+    wanted: settings.notices, failures: Sequence[Failure], told: Told
+) -> Message | None:
+    """What it is for this command to tell; None when that is nothing."""
     recovered: list[tuple[str, datetime.date]] = []
     # What was done in workers is known to them alone.
     targets.forget_survey()
@@ -50,15 +63,11 @@ def _tell(wanted: settings.notices, failures: Sequence[Failure]) -> None:
     except PipelineError as error:
         # Storage may be what failed: rather told twice than never.
         logger.warning("What was told before is not known: %s", error)
-    if failures or recovered:
-        message = compose(
-            f"{layout.name} v{layout.version}",
-            platform.node(),
-            group(failures),
-            by_task(recovered),
-            wanted.traceback_lines,
-        )
-        _send_or_take_back(wanted, message, told)
+    if not failures and not recovered:
+        return None
+    model = f"{told.layout.name} v{told.layout.version}"
+    groups, done = group(failures), by_task(recovered)
+    return compose(model, platform.node(), groups, done, wanted.traceback_lines)
 
 
 def _without_done(failure: Failure) -> Failure:
@@ -79,15 +88,10 @@ def _is_done(family: str, date: datetime.date) -> bool:
     return RunTarget(opening.current_layout().run(family, date)).exists()
 
 
-def _send_or_take_back(wanted: settings.notices, message: Message, told: Told) -> None:
-    sent = False
-    try:
-        for send in _channels(wanted):
-            sent = _try(send, message) or sent
-    finally:
-        # An interrupt, too, leaves it to the next command.
-        if not sent:
-            _take_back(told)
+def _send(wanted: settings.notices, message: Message) -> bool:
+    """Whether anybody could be told."""
+    sent = [_try(send, message) for send in _channels(wanted)]
+    return True in sent
 
 
 def _channels(wanted: settings.notices) -> Iterable[Callable[[Message], None]]:
