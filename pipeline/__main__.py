@@ -74,6 +74,8 @@ def _parse(arguments: Sequence[str] | None) -> Options:
     sweep.add_argument("--delete", action="store_true", help="delete those whose job has ended")
     _add_json(sweep)
 
+    add("heartbeat", _heartbeat, "call the address that watches for silence, if one is set")
+
     clean = add("clean", _clean, "delete old files that nothing needs any more; markers stay")
     clean.add_argument("--older-than", metavar="DAYS", type=int, required=True)
     clean.add_argument("--dry-run", action="store_true", help="say only what would go")
@@ -138,6 +140,12 @@ def _sweep(options: Options) -> int:
     from pipeline.verbs.sweep import sweep
 
     return sweep(delete=options.delete, as_json=options.json)
+
+
+def _heartbeat(options: Options) -> None:
+    from pipeline.verbs.heartbeat import heartbeat
+
+    heartbeat()
 
 
 def _clean(options: Options) -> None:

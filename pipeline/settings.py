@@ -162,7 +162,7 @@ class compute_engine(luigi.Config):  # noqa: N801 - as above
 
 
 class notices(luigi.Config):  # noqa: N801 - as above
-    """Who is told what failed. Nobody, unless `webhook` or `email_to` is set."""
+    """Who is told what failed: nobody, unless `webhook` or `email_to` is set; and that all is well."""
 
     webhook: str = SecretPlace()
     email_to: str = Text(
@@ -182,6 +182,7 @@ class notices(luigi.Config):  # noqa: N801 - as above
     )
     smtp_password: str = SecretPlace()
     traceback_lines: int = Whole(default=0, at_least=0)
+    heartbeat: str = SecretPlace()
 
 
 SECTIONS = (pipeline, training, application, jobs, bigquery, docker, compute_engine, notices)

@@ -18,9 +18,13 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 @dataclass
 class Webhook:
-    """What a webhook got; it answers with `status`, after `pause_seconds`."""
+    """What a webhook got, and how often it was called without a message.
+
+    It answers with `status`, after `pause_seconds`.
+    """
 
     address: str = ""
+    calls: int = 0
     bodies: list[bytes] = field(default_factory=list)
     status: int = 200
     pause_seconds: float = 0
@@ -35,6 +39,10 @@ def listen_as_webhook() -> Iterator[Webhook]:
     hook = Webhook()
 
     class Handler(Quiet):
+        def do_GET(self) -> None:
+            hook.calls += 1
+            self.answer(hook.status, b"ok")
+
         def do_POST(self) -> None:
             hook.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
             time.sleep(hook.pause_seconds)

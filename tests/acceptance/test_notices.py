@@ -348,3 +348,25 @@ def test_to_be_told_costs_a_command_that_has_nothing_to_do_one_listing(cloud_pro
     assert project.luigi(*command).status == 0
     assert len(requests) == before + 1
     assert not webhook.bodies
+
+
+def test_a_heartbeat_is_called_when_one_is_set(project, webhook):
+    assert project.pipeline("heartbeat").status == 0
+    assert webhook.calls == 0
+    project.set(notices="heartbeat = env:BEAT")
+    project.environment = {"BEAT": webhook.address}
+    ended = project.pipeline("heartbeat")
+    assert (ended.status, ended.output) == (0, "")
+    assert webhook.calls == 1
+
+
+@pytest.mark.parametrize("trouble", ["500", "away"])
+def test_a_heartbeat_that_fails_says_so_without_its_address(project, webhook, trouble):
+    project.set(notices="heartbeat = env:BEAT")
+    away = f"http://127.0.0.1:{free_port()}/hunter2"
+    project.environment = {"BEAT": away if trouble == "away" else webhook.address}
+    webhook.status = 500
+    ended = project.pipeline("heartbeat")
+    assert ended.status == 1
+    assert ended.output.startswith("error: The heartbeat of env:BEAT ")
+    assert "hunter2" not in ended.output
