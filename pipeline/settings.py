@@ -162,7 +162,7 @@ class compute_engine(luigi.Config):  # noqa: N801 - as above
 
 
 class notices(luigi.Config):  # noqa: N801 - as above
-    """Who is told what failed: nobody, unless `webhook` or `email_to` is set; and that all is well."""
+    """Who is told what failed (nobody, without `webhook` and `email_to`), and that all is well."""
 
     webhook: str = SecretPlace()
     email_to: str = Text(
