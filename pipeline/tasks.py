@@ -133,6 +133,8 @@ class JobTask(RunTask):
 
     action: ClassVar[str]
     date = DaysParameter()
+    # However many dates: only tasks that ask for the same are joined.
+    resources = {"machines": 1}  # noqa: RUF012 - as luigi declares it
 
     @property
     def dates(self) -> Dates:
