@@ -22,7 +22,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 .PHONY: help
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
-		awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+		awk -F ':.*## ' '{ printf "make %-15s %s\n", $$1, $$2 }'
 
 .PHONY: demo
 demo: .venv/installed ## Run the whole chain for DATE (1998-04-01) on this machine and show the table
@@ -52,12 +52,12 @@ messages: .venv/installed ## Write docs/messages.md from what bad input provokes
 	@$(BIN)/python -m pytest -q --write-messages tests/acceptance/test_bad_input.py
 
 .PHONY: lint
-lint: .venv/installed ## Check style, types, shell scripts and the Dockerfile
+lint: .venv/installed ## Check style, types, shell scripts and Dockerfiles
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/shellcheck .ci/run .ci/*.sh container/*.sh
-	@$(BIN)/hadolint container/Dockerfile
+	@$(BIN)/shellcheck .ci/run .ci/*.sh container/*.sh scheduler/*.sh
+	@$(BIN)/hadolint container/Dockerfile scheduler/Dockerfile
 
 .PHONY: format
 format: .venv/installed ## Put the code into the house's format
@@ -82,6 +82,16 @@ image: .venv/installed ## Build the image that jobs run in, for linux/amd64
 push: image ## Push the image to IMAGE, a repository of a registry, and print what luigi.cfg needs
 	@$(NAME_IMAGE); container/push.sh "$$tag" "$(IMAGE)"
 
+.PHONY: scheduler
+scheduler: .venv/installed ## Build the image of the small machine that drives it all
+	@$(NAME_IMAGE); tag="$${tag/:/-scheduler:}"; \
+		id=$$(DOCKERFILE=scheduler/Dockerfile PREDICTION="$$prediction" VERSION="$$version" \
+			container/build.sh "$$tag"); echo "$$tag is $$id"
+
+.PHONY: push-scheduler
+push-scheduler: scheduler ## Push it to IMAGE, a repository of a registry, and print its digest
+	@$(NAME_IMAGE); container/push.sh "$${tag/:/-scheduler:}" "$(IMAGE)" scheduler
+
 TASK ?= TrainModel
 .PHONY: log
 log: .venv/installed ## Print the log of TASK (TrainModel) for DATE, and open its machine's
@@ -93,6 +103,8 @@ lock: .venv/installed ## Write the locks of the libraries anew, with the newest 
 		pyproject.toml container/requirements.in prediction/requirements.txt -o requirements.lock
 	@$(LOCK) --python-platform linux --constraints requirements.lock \
 		container/requirements.in prediction/requirements.txt -o container/requirements.lock
+	@$(LOCK) --python-platform linux --constraints requirements.lock \
+		pyproject.toml -o scheduler/requirements.lock
 	@$(LOCK) --universal --excludes tests/cloud/excludes.txt \
 		tests/cloud/requirements.in -o tests/cloud/requirements.lock
 

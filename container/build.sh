@@ -4,6 +4,7 @@
 #     container/build.sh TAG
 #
 # By environment variables:
+#     DOCKERFILE   what is built; container/Dockerfile
 #     PREDICTION   the folder of the model package, within the checkout; prediction
 #     VERSION      what the image's label says, as REVISION, which is the commit
 #     BASE_IMAGE   an image with Python 3.11 to begin with; see the Dockerfile
@@ -24,7 +25,7 @@ fi
 # Without attestations the same layers have the same digest, whoever builds them.
 export DOCKER_BUILDKIT=1 BUILDX_NO_DEFAULT_ATTESTATIONS=1
 
-options=(--file container/Dockerfile --platform linux/amd64 --tag "$1")
+options=(--file "${DOCKERFILE:-container/Dockerfile}" --platform linux/amd64 --tag "$1")
 options+=(--build-arg PREDICTION="$prediction" --build-arg VERSION="${VERSION:-unknown}")
 options+=(--build-arg REVISION="${REVISION:-$(container/revision.sh)}")
 [ -z "${BASE_IMAGE:-}" ] || options+=(--build-arg BASE_IMAGE="$BASE_IMAGE")

@@ -44,6 +44,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         )
     )
 
+    model_date = commands.add_parser(
+        "model-date", help="print the training date of the model that is in force on a date"
+    )
+    model_date.add_argument("date", metavar="DATE")
+    model_date.set_defaults(verb=lambda options: verbs.model_date(parse_day(options.date)))
+
     show = commands.add_parser("show", help="show the predictions of a date and where things lie")
     show.add_argument("date", metavar="DATE")
     show.set_defaults(verb=lambda options: verbs.show(parse_day(options.date)))

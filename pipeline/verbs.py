@@ -6,6 +6,7 @@ import webbrowser
 import duckdb
 
 from pipeline import claims, finished, jobs, opening, storage
+from pipeline.dates import training_date
 from pipeline.errors import CancelError, ObjectMissingError
 from pipeline.layout import Run
 from pipeline.model_package import sealed_key
@@ -57,6 +58,11 @@ def _log_page(request: Request) -> str | None:
     from pipeline.compute.google.places import Place
 
     return Place.parse(request.machine).log_page
+
+
+def model_date(date: datetime.date) -> None:
+    """Print when the model that is in force on `date` is trained, by the schedule."""
+    print(training_date(opening.current_schedule(), date))
 
 
 def show(date: datetime.date) -> None:

@@ -17,8 +17,8 @@ from tests.image.jobs import CONFINED, container_job, finished_data
 
 HERE = Path(__file__).parent / "company"
 PARTS = ("Makefile", "pyproject.toml", "requirements.lock", ".dockerignore")
-PARTS += ("container", "pipeline", "tests/cloud/requirements.in", "tests/cloud/requirements.lock")
-PARTS += ("tests/cloud/excludes.txt",)
+PARTS += ("container", "pipeline", "scheduler", "tests/cloud/excludes.txt")
+PARTS += ("tests/cloud/requirements.in", "tests/cloud/requirements.lock")
 SETTINGS = """
 [pipeline]
 name = company
