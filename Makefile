@@ -92,6 +92,12 @@ scheduler: .venv/installed ## Build the image of the small machine that drives i
 push-scheduler: scheduler ## Push it to IMAGE, a repository of a registry, and print its digest
 	@$(NAME_IMAGE); container/push.sh "$${tag/:/-scheduler:}" "$(IMAGE)" scheduler
 
+REGION ?=
+.PHONY: cloud
+cloud: .venv/installed ## Print how an empty project gets a scheduled pipeline: PROJECT= REGION= [APPLY=1]
+	@model=$$($(BIN)/python -c '$(MODEL)'); \
+		NAME="$${model%% *}" PROJECT="$(PROJECT)" REGION="$(REGION)" scheduler/cloud.sh
+
 TASK ?= TrainModel
 .PHONY: log
 log: .venv/installed ## Print the log of TASK (TrainModel) for DATE, and open its machine's
