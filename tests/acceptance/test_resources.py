@@ -62,6 +62,15 @@ def test_without_a_limit_as_many_machines_work_as_there_are_workers(project, gat
     assert project.end(command).status == 0
 
 
+def test_without_a_limit_there_is_none_under_luigid_either(project, gates):
+    with luigid_of(project.folder) as luigid:
+        project.replace_setting("local_scheduler = true", luigid.settings)
+        command = project.start(*JANUARY, *ONE_DATE_PER_JOB)
+        wait_until(lambda: at_work(gates) == 4, seconds=60)
+        open_gates(gates, 4, partial(any_runs, [command]))
+        assert project.end(command).status == 0
+
+
 def test_under_luigid_two_commands_share_the_limit_and_later_ones_do_what_is_left(project, gates):
     project.set(resources="machines = 2", scheduler="worker_disconnect_delay = 2")
     with luigid_of(project.folder) as luigid:
