@@ -15,9 +15,8 @@ as_pipeline() {
 }
 
 # Without a line for each request.
-luigid_program='import logging, luigi.cmdline
-logging.getLogger("tornado.access").setLevel(logging.WARNING)
-luigi.cmdline.luigid()'
+luigid_program='import logging; from luigi.cmdline import luigid;'
+luigid_program+='logging.getLogger("tornado.access").setLevel(logging.WARNING); luigid()'
 
 start_luigid() {
     as_pipeline python -c "$luigid_program" --address 127.0.0.1 --port "$port" --state-path "$STATE/luigid.pickle" &

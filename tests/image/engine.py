@@ -56,14 +56,17 @@ class Engine:
         return derived
 
     @contextmanager
-    def image(self, prediction: str, checkout: Path = ROOT) -> Iterator[str]:
-        """The id (sha256:...) of the image of `checkout` with that model package.
+    def image(
+        self, prediction: str, checkout: Path = ROOT, dockerfile: str = "container/Dockerfile"
+    ) -> Iterator[str]:
+        """The id (sha256:...) of an image of `checkout` with that model package.
 
         It is held by a tag of its own as long as the `with` block lasts. The engine's cache of
         layers stays, so that the next build is quick.
         """
         tag = f"orchestration-test:{secrets.token_hex(6)}"
         environment = {**os.environ, "DOCKER": self.program, "PREDICTION": prediction}
+        environment["DOCKERFILE"] = dockerfile
         built = subprocess.run(
             [checkout / "container" / "build.sh", tag],
             env=environment,

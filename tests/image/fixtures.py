@@ -41,6 +41,13 @@ def toy_image(engine: Engine) -> Iterator[str]:
         yield image
 
 
+@pytest.fixture(scope="session")
+def scheduler_image(engine: Engine) -> Iterator[str]:
+    """The id of the scheduler's image with the model package of tests/toy."""
+    with engine.image("tests/toy/prediction", dockerfile="scheduler/Dockerfile") as image:
+        yield image
+
+
 @pytest.fixture
 def tagged(engine: Engine, toy_image: str) -> Iterator[str]:
     """A tag of the toy image, as `make image` gives one."""
