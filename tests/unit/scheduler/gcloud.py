@@ -9,7 +9,6 @@ fails, as does a change of what is not, and whatever FOLDER/broken names.
 import sys
 from pathlib import Path
 
-GROUPS = {"alpha", "beta"}
 DIGEST = "sha256:" + 64 * "0"
 
 
@@ -51,7 +50,7 @@ def answer_gcloud(state: State, words: tuple[str, ...]) -> int:
     group, verb, rest = words[:at], words[at], words[at + 1 :]
     thing = " ".join((*group, name_of(rest)))
     if verb == "create":
-        return state.make(thing)
+        return state.make(thing) or keep_metadata(state, rest)
     if verb in ("enable", "configure-docker"):
         return 0
     if thing.startswith("projects "):
@@ -64,6 +63,12 @@ def answer_gcloud(state: State, words: tuple[str, ...]) -> int:
     elif verb == "describe" and "--format" in rest:
         sys.stdout.write("\n".join(line for line in state.lines if line.startswith("metadata ")))
     elif verb == "add-metadata":
+        return keep_metadata(state, rest)
+    return 0
+
+
+def keep_metadata(state: State, rest: tuple[str, ...]) -> int:
+    if "--metadata" in rest:
         state.add("metadata " + rest[rest.index("--metadata") + 1])
     return 0
 

@@ -18,7 +18,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 WHERE = {"PROJECT": "my-project", "REGION": "europe-west1"}
-IMAGE = "europe-west1-docker.pkg.dev/my-project/pipeline/churn@sha256:" + 64 * "0"
+DIGEST = "sha256:" + 64 * "0"
+IMAGE = f"europe-west1-docker.pkg.dev/my-project/pipeline/churn@{DIGEST}"
 OURS = ("APPLY", "BUCKET", "DATASET", "HEARTBEAT_URL", "LOCATION", "NAME", "PROJECT", "REGION")
 OURS += ("REPOSITORY", "SOURCE_DATASET", "ZONE", "ZONES")
 SETTINGS_MISSING = 3
@@ -120,15 +121,26 @@ def test_it_waits_for_luigi_cfg_to_name_the_image_that_it_pushed(empty):
 
 def test_a_second_time_it_makes_nothing_and_restarts_nothing(empty):
     empty.name_the_image()
-    assert empty.apply(HEARTBEAT_URL="https://example.com/a?b=1&c=2").returncode == 0
-    # The stand-in keeps no metadata of a new machine: the second time they are set.
+    url = {"HEARTBEAT_URL": "https://example.com/a?b=1&c=2"}
+    assert empty.apply(**url).returncode == 0
+    before = len(empty.calls)
+    assert empty.apply(**url).returncode == 0
+    things = [line for line in empty.made if not line.startswith(("grant", "GRANT"))]
+    assert max(Counter(things).values()) == 1
+    made_again = re.compile(r" (create|mk|stop|start|add-metadata) ")
+    assert [call for call in empty.calls[before:] if made_again.search(call)] == []
+
+
+def test_a_new_image_of_the_scheduler_restarts_its_machine(empty):
+    empty.name_the_image()
     assert empty.apply().returncode == 0
+    made = (empty.folder / "made").read_text()
+    (empty.folder / "made").write_text(made.replace(f"churn-scheduler@{DIGEST}", "older"))
     before = len(empty.calls)
     assert empty.apply().returncode == 0
-    third = empty.calls[before:]
-    things = [line for line in empty.made if not line.startswith(("grant", "GRANT", "metadata"))]
-    assert max(Counter(things).values()) == 1
-    assert not [call for call in third if re.search(r" (create|mk|stop|start|add-metadata) ", call)]
+    changes = [call for call in empty.calls[before:] if " instances " in call][-3:]
+    assert [call.split()[3] for call in changes] == ["add-metadata", "stop", "start"]
+    assert f"scheduler-image={IMAGE.replace('churn@', 'churn-scheduler@')}" in changes[0]
 
 
 @pytest.mark.parametrize(
