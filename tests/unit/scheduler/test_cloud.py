@@ -108,6 +108,19 @@ def test_what_is_printed_makes_the_same_when_it_is_pasted(empty):
     assert empty.made == pasted
 
 
+def test_the_settings_that_it_prints_are_allowed(empty):
+    printed = re.findall(r"^#     (.*)$", empty(**WHERE).stdout, re.MULTILINE)
+    settings = "\n".join(printed).replace(
+        "[pipeline]", "[pipeline]\nname = churn\nhorizon_days = 9"
+    )
+    settings = settings.replace("sha256:...", DIGEST)
+    (empty.checkout / "luigi.cfg").write_text(settings)
+    (empty.checkout / "prediction").mkdir()
+    command = [sys.executable, "-m", "pipeline", "model-date", "2026-11-20"]
+    ended = subprocess.run(command, cwd=empty.checkout, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "2026-11-01\n"), ended.stderr
+
+
 def test_it_waits_for_luigi_cfg_to_name_the_image_that_it_pushed(empty):
     first = empty.apply()
     assert first.returncode == SETTINGS_MISSING
