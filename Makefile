@@ -22,7 +22,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 .PHONY: help
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
-		awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+		awk -F ':.*## ' '{ printf "make %-15s %s\n", $$1, $$2 }'
 
 .PHONY: demo
 demo: .venv/installed ## Run the whole chain for DATE (1998-04-01) on this machine and show the table
@@ -52,7 +52,7 @@ messages: .venv/installed ## Write docs/messages.md from what bad input provokes
 	@$(BIN)/python -m pytest -q --write-messages tests/acceptance/test_bad_input.py
 
 .PHONY: lint
-lint: .venv/installed ## Check style, types, shell scripts and the Dockerfile
+lint: .venv/installed ## Check style, types, shell scripts and Dockerfiles
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -83,20 +83,20 @@ push: image ## Push the image to IMAGE, a repository of a registry, and print wh
 	@$(NAME_IMAGE); container/push.sh "$$tag" "$(IMAGE)"
 
 .PHONY: scheduler
-scheduler: .venv/installed ## Build the image of the machine that drives it all: cron and luigid
-	@$(NAME_IMAGE); id=$$(DOCKERFILE=scheduler/Dockerfile PREDICTION="$$prediction" VERSION="$$version" \
-		container/build.sh "$$name-scheduler:$$version-$$(container/revision.sh)"); \
-		echo "$$name-scheduler:$$version-$$(container/revision.sh) is $$id"
+scheduler: .venv/installed ## Build the image of the small machine that drives it all
+	@$(NAME_IMAGE); tag="$${tag/:/-scheduler:}"; \
+		id=$$(DOCKERFILE=scheduler/Dockerfile PREDICTION="$$prediction" VERSION="$$version" \
+			container/build.sh "$$tag"); echo "$$tag is $$id"
 
 .PHONY: push-scheduler
-push-scheduler: scheduler ## Push it to IMAGE, and print it by its digest
-	@$(NAME_IMAGE); container/push.sh "$$name-scheduler:$$version-$$(container/revision.sh)" "$(IMAGE)"
+push-scheduler: scheduler ## Push it to IMAGE, a repository of a registry, and print its digest
+	@$(NAME_IMAGE); container/push.sh "$${tag/:/-scheduler:}" "$(IMAGE)" scheduler
 
-PROJECT ?=
 REGION ?=
 .PHONY: cloud
-cloud: .venv/installed ## Print the commands for a scheduled pipeline: PROJECT=... REGION=...; APPLY=1 runs them
-	@$(NAME_IMAGE); NAME="$$name" PROJECT="$(PROJECT)" REGION="$(REGION)" scheduler/cloud.sh
+cloud: .venv/installed ## Print how an empty project gets a scheduled pipeline: PROJECT= REGION= [APPLY=1]
+	@model=$$($(BIN)/python -c '$(MODEL)'); \
+		NAME="$${model%% *}" PROJECT="$(PROJECT)" REGION="$(REGION)" scheduler/cloud.sh
 
 TASK ?= TrainModel
 .PHONY: log
@@ -110,8 +110,7 @@ lock: .venv/installed ## Write the locks of the libraries anew, with the newest 
 	@$(LOCK) --python-platform linux --constraints requirements.lock \
 		container/requirements.in prediction/requirements.txt -o container/requirements.lock
 	@$(LOCK) --python-platform linux --constraints requirements.lock \
-		pyproject.toml container/requirements.in prediction/requirements.txt \
-		-o scheduler/requirements.lock
+		pyproject.toml -o scheduler/requirements.lock
 	@$(LOCK) --universal --excludes tests/cloud/excludes.txt \
 		tests/cloud/requirements.in -o tests/cloud/requirements.lock
 

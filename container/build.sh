@@ -4,7 +4,7 @@
 #     container/build.sh TAG
 #
 # By environment variables:
-#     DOCKERFILE   the file that says how; container/Dockerfile
+#     DOCKERFILE   what is built; container/Dockerfile
 #     PREDICTION   the folder of the model package, within the checkout; prediction
 #     VERSION      what the image's label says, as REVISION, which is the commit
 #     BASE_IMAGE   an image with Python 3.11 to begin with; see the Dockerfile

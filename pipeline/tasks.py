@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import luigi
+from luigi.configuration import get_config
 
 from pipeline import detaching, opening, settings, targets
 from pipeline.dates import (
@@ -150,6 +151,15 @@ class JobTask(RunTask):
     @property
     def max_batch_size(self) -> int:  # type: ignore[override]  # a setting in our case
         return settings.action(self.action).max_dates_per_job
+
+    def process_resources(self) -> dict[str, int]:
+        """One machine, however many dates, where `machines` under [resources] bounds them.
+
+        Nothing else: luigi takes 1 for the bound of a resource that is not mentioned, and luigid
+        does not know our defaults.
+        """
+        bounded = get_config().has_option("resources", "machines")
+        return {"machines": 1} if bounded else {}
 
     @property
     def runs_family(self) -> str:

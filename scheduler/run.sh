@@ -1,46 +1,66 @@
 #!/usr/bin/env bash
-# What a line of the crontab starts:
+# Runs one command of the crontab.
 #
-#     scheduler/run.sh NAME TASK [OPTIONS]
+#     run.sh NAME COMMAND...
 #
-# `luigi --module pipeline TASK OPTIONS`, with its output in STATE/log/NAME.txt, unless the last one
-# of that NAME still works. When it ends well, `python -m pipeline heartbeat` calls whoever watches
-# that it does. The exit status is luigi's.
+# At most one of a NAME at a time: while the last one works, nothing is done. What it prints goes to
+# the container's output, where there is one, and to $STATE/log/NAME.log, of which one older part is
+# kept. A command that ends with 0 is told to HEARTBEAT_URL, if that is set.
 set -euo pipefail
-state=${STATE:-/state}
-largest_bytes=5000000
-
-# Cron starts it without the container's variables, which say where the cloud is.
-if [ -r /run/scheduler/environment ]; then
-    # shellcheck source=/dev/null
-    . /run/scheduler/environment
-fi
-
-cd "$(dirname "$0")/.."
 name=$1
 shift
-mkdir -p "$state/log"
-log=$state/log/$name.txt
+cd "$(dirname "$0")/.."
+run=${RUN:-/run/scheduler}
+# cron starts its commands without the container's environment.
+# shellcheck disable=SC1091
+[ ! -f "$run/environment" ] || source "$run/environment"
+export TZ=UTC
+state=${STATE:-var/scheduler}
+log=$state/log/$name.log
+log_bytes=${LOG_BYTES:-10000000}
+output=$run/output
+[ -p "$output" ] || output=/dev/stdout
 
-say() {
-    echo "$(date -u +%FT%TZ) $name: $*" >>"$log"
+# Everything that is read, by line, each with its time.
+write_log() {
+    local line size now
+    size=$(stat -c %s "$log" 2>/dev/null || echo 0)
+    while IFS= read -r line || [ -n "$line" ]; do
+        printf -v now '%(%FT%TZ)T' -1
+        printf '%s %s: %s\n' "$now" "$name" "$line" >>"$output"
+        if ((size > log_bytes)); then
+            mv -f "$log" "$log.1"
+            size=0
+        fi
+        printf '%s %s\n' "$now" "$line" >>"$log"
+        size=$((size + ${#line} + ${#now} + 2))
+    done
 }
 
-exec 9>"$state/$name.lock"
-if ! flock --nonblock 9; then
-    say "the last one still works, nothing is started"
+send_heartbeat() {
+    timeout 10 python3 - 2>&1 <<'END' | tail -n 1
+import os
+import urllib.request
+
+urllib.request.urlopen(os.environ["HEARTBEAT_URL"], timeout=10).close()
+END
+}
+
+run() {
+    echo "begins: $*"
+    local status=0
+    "$@" || status=$?
+    echo "ended with exit status $status"
+    if [ "$status" -eq 0 ] && [ -n "${HEARTBEAT_URL:-}" ]; then
+        send_heartbeat || echo "the heartbeat was not taken"
+    fi
+    return "$status"
+}
+
+mkdir -p "$state/log" "$state/lock"
+exec {lock}>"$state/lock/$name"
+if ! flock -n "$lock"; then
+    echo "the last one still works, nothing is done" | write_log
     exit 0
 fi
-if [ -f "$log" ] && [ "$(stat --format %s "$log")" -gt "$largest_bytes" ]; then
-    mv "$log" "$log.1"
-fi
-
-say "luigi --module pipeline $*"
-status=0
-# A job that goes on after its orchestrator must not hold the lock.
-luigi --module pipeline "$@" >>"$log" 2>&1 9>&- || status=$?
-say "ended with exit status $status"
-if [ "$status" = 0 ]; then
-    python -m pipeline heartbeat >>"$log" 2>&1 9>&- || say "the heartbeat could not be sent"
-fi
-exit "$status"
+run "$@" </dev/null 2>&1 | write_log

@@ -15,18 +15,17 @@ import duckdb
 import pytest
 
 from tests.cloud.fixtures import calm, cloud
-from tests.image.fixtures import engine, example_image, pushed, registry, tagged, toy_image
+from tests.image.fixtures import (
+    engine,
+    example_image,
+    registry,
+    scheduler_image,
+    tagged,
+    toy_image,
+)
 
-__all__ = [
-    "calm",
-    "cloud",
-    "engine",
-    "example_image",
-    "pushed",
-    "registry",
-    "tagged",
-    "toy_image",
-]
+__all__ = ["calm", "cloud", "engine", "example_image", "registry"]
+__all__ += ["scheduler_image", "tagged", "toy_image"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

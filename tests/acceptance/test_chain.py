@@ -58,6 +58,11 @@ def test_a_marker_lists_its_files_and_what_it_was_made_from(project):
     assert set(project.marker("application", "2024-03-05")["made_from"]) == {"data", "model"}
 
 
+def test_model_date_prints_when_the_model_in_force_is_trained(project):
+    ended = project.pipeline("model-date", "2024-03-05")
+    assert (ended.status, ended.output) == (0, "2024-03-01\n")
+
+
 def test_show_prints_the_table_and_where_things_lie(project):
     project.luigi(*LOAD)
     ended = project.pipeline("show", "2024-03-05")

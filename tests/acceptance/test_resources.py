@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.luigid import Luigid
+from tests.acceptance.luigid import luigid_of
 from tests.waiting import wait_until
 
 JANUARY = ("Backfill", "--start", "2024-01-02", "--stop", "2024-01-06")
@@ -62,13 +62,19 @@ def test_without_a_limit_as_many_machines_work_as_there_are_workers(project, gat
     assert project.end(command).status == 0
 
 
+def test_without_a_limit_there_is_none_under_luigid_either(project, gates):
+    with luigid_of(project.folder) as luigid:
+        project.replace_setting("local_scheduler = true", luigid.settings)
+        command = project.start(*JANUARY, *ONE_DATE_PER_JOB)
+        wait_until(lambda: at_work(gates) == 4, seconds=60)
+        open_gates(gates, 4, partial(any_runs, [command]))
+        assert project.end(command).status == 0
+
+
 def test_under_luigid_two_commands_share_the_limit_and_later_ones_do_what_is_left(project, gates):
-    project.set(
-        resources="machines = 2",
-        scheduler="worker_disconnect_delay = 2\nstable_done_cooldown_secs = 0",
-    )
-    with Luigid(project.folder) as luigid:
-        luigid.serve(project)
+    project.set(resources="machines = 2", scheduler="worker_disconnect_delay = 2")
+    with luigid_of(project.folder) as luigid:
+        project.replace_setting("local_scheduler = true", luigid.settings)
         for month in ("2024-01-01", "2024-02-01"):
             assert project.luigi("TrainModel", "--date", month).status == 0
         for tries in range(5):
@@ -81,6 +87,5 @@ def test_under_luigid_two_commands_share_the_limit_and_later_ones_do_what_is_lef
             assert {each.status for each in ended} <= {0, NO_PERMISSION}, ended
             if not any(each.status for each in ended):
                 break
-    loaded = project.table("SELECT count(DISTINCT date), count(*) FROM predictions")
-    distinct = project.table("SELECT count(DISTINCT (date, id)) FROM predictions")
-    assert loaded == [(8, distinct[0][0])]
+    sql = "SELECT count(*) = count(DISTINCT id) FROM predictions GROUP BY date"
+    assert project.table(sql) == 8 * [(True,)]

@@ -59,7 +59,7 @@ class Engine:
     def image(
         self, prediction: str, checkout: Path = ROOT, dockerfile: str = "container/Dockerfile"
     ) -> Iterator[str]:
-        """The id (sha256:...) of the image of `checkout` with that model package.
+        """The id (sha256:...) of an image of `checkout` with that model package.
 
         It is held by a tag of its own as long as the `with` block lasts. The engine's cache of
         layers stays, so that the next build is quick.

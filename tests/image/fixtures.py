@@ -42,14 +42,10 @@ def toy_image(engine: Engine) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def pushed(engine: Engine, registry: str, toy_image: str) -> Iterator[str]:
-    """The toy image as a machine pulls it: NAME@sha256:..."""
-    tag = f"{registry}/models/toy:1"
-    engine.do("tag", toy_image, tag)
-    engine.do("push", "--quiet", tag)
-    [digest] = engine.do("image", "inspect", '--format={{join .RepoDigests " "}}', tag).split()
-    yield digest
-    engine.try_to("image", "rm", "--force", tag, digest)
+def scheduler_image(engine: Engine) -> Iterator[str]:
+    """The id of the scheduler's image with the model package of tests/toy."""
+    with engine.image("tests/toy/prediction", dockerfile="scheduler/Dockerfile") as image:
+        yield image
 
 
 @pytest.fixture

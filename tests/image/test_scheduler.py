@@ -1,138 +1,104 @@
-"""The scheduler's image: cron fires the shipped crontab's lines, luigid works, the job lands."""
+"""The scheduler's image: what is in it, and how its processes live and end."""
 
-import datetime
-import re
-import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
-import duckdb
 import pytest
-import requests
 
-from tests.conftest import ROOT, SETTINGS, write_visits
-from tests.image.engine import Engine
-from tests.listeners import Webhook, listen_as_webhook
+from tests.image.engine import ROOT
+from tests.image.scheduler import USER, Scheduler, every_minute, never, scheduler_of
 from tests.waiting import wait_until
 
-BOOT = (ROOT / "scheduler" / "boot.sh").read_text()
-# What the container gets, as on the machine.
-CONFINED = re.findall(r"--(?:read-only|tmpfs /\w+|cap-\w+=\w+|security-opt=[\w-]+)", BOOT)
-OPTIONS = [word for option in CONFINED for word in option.split()]
-TIMES = re.compile(r"^\d+ [\d*]+ \* \* \*", re.MULTILINE)
-TASKS = "http://127.0.0.1:8082/api/task_list"
-IN_STATE = {"var/": "/state/", "visits.csv": "/state/visits.csv"}
-KILL_LUIGID = """
-import os, pathlib
-for folder in pathlib.Path("/proc").glob("[0-9]*"):
-    is_other = int(folder.name) != os.getpid()
-    if is_other and b"/luigid" in (folder / "cmdline").read_bytes():
-        os.kill(int(folder.name), 9)
-"""
+CRONTAB = (ROOT / "scheduler" / "crontab").read_text()
+TODAYS_MODEL = "2024-03-01"
 
-
-@dataclass
-class Scheduler:
-    """A container with the toy project; what it keeps is in `state`."""
-
-    engine: Engine
-    name: str
-    state: Path
-
-    def ends(self, line: str) -> list[str]:
-        """The exit statuses of the commands that a line of the crontab gave."""
-        path = self.state / "log" / f"{line}.txt"
-        return re.findall(
-            r"ended with exit status (\d+)", path.read_text() if path.exists() else ""
-        )
-
-    @property
-    def printed(self) -> str:
-        return self.engine.try_to("logs", self.name).stdout
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
-def image(engine: Engine) -> Iterator[str]:
-    with engine.image("tests/toy/prediction", dockerfile="scheduler/Dockerfile") as image:
-        yield image
+def idle(engine, project, scheduler_image):
+    """A scheduler whose crontab begins nothing."""
+    with scheduler_of(engine, project, never(CRONTAB)) as scheduler:
+        scheduler.start(scheduler_image)
+        wait_until(scheduler.answers)
+        yield scheduler
 
 
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    with listen_as_webhook() as hook:
-        yield hook
+def test_cron_begins_what_the_crontab_says_and_all_is_loaded(engine, project, scheduler_image):
+    with scheduler_of(engine, project, every_minute(CRONTAB)) as scheduler:
+        scheduler.start(scheduler_image)
+        wait_until(lambda: "backfill: ended with exit status 0" in scheduler.printed, seconds=180)
+        wait_until(lambda: "train: ended with exit status 0" in scheduler.printed, seconds=60)
+        scheduler.stop()
+        printed = scheduler.printed
+    dates = project.table("SELECT date, count(*) FROM predictions GROUP BY 1")
+    assert len(dates) in (7, 8)  # at midnight UTC a day begins
+    assert {count for _, count in dates} == {40}
+    # Both lines began in the same minute, and did each thing once.
+    assert {claim.name for claim in project.root.rglob("claim-*.json")} == {"claim-1.json"}
+    assert len(list(project.root.glob("training/date=*/_SUCCESS"))) <= 2
+    assert "begins: luigi --module pipeline Backfill --last 7 --workers 4" in printed
+    log = (scheduler.state / "log" / "backfill.log").read_text()
+    assert "ended with exit status 0" in log
 
 
-@pytest.fixture
-def scheduler(engine: Engine, image: str, tmp_path: Path, webhook: Webhook) -> Iterator[Scheduler]:
-    """It has the shipped crontab, whose lines are due every minute here."""
-    assert {"--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"} <= {*OPTIONS}
-    state, name = tmp_path / "state", f"scheduler-{secrets.token_hex(4)}"
-    state.mkdir()
-    write_recent_visits(state / "visits.csv")
-    settings = f"{SETTINGS}\n[notices]\nheartbeat = env:BEAT\n"
-    for here, there in IN_STATE.items():
-        settings = settings.replace(here, there)
-    crontab = (ROOT / "scheduler" / "crontab").read_text()
-    assert len(TIMES.findall(crontab)) == 2
-    files = {"luigi.cfg": "/etc/luigi/luigi.cfg", "crontab": "/etc/cron.d/pipeline"}
-    (tmp_path / "luigi.cfg").write_text(settings)
-    (tmp_path / "crontab").write_text(TIMES.sub("* * * * *", crontab))
-    volumes = [f"--volume={tmp_path / file}:{path}:ro" for file, path in files.items()]
-    container = ("--detach", f"--name={name}", "--network=host", f"--volume={state}:/state")
-    engine.do("run", *container, *OPTIONS, *volumes, f"--env=BEAT={webhook.address}", image)
-    try:
-        yield Scheduler(engine, name, state)
-    finally:
-        engine.try_to("rm", "--force", "--volumes", name)
+def test_only_cron_and_who_starts_it_are_root(idle: Scheduler):
+    script = 'for p in /proc/[0-9]*; do echo "$(stat -c %u $p) $(tr "\\0" " " <$p/cmdline)"; done'
+    lines = idle.ask("bash", "-c", f"{script} 2>/dev/null").splitlines()
+    root = {line.split()[1] for line in lines if line.startswith("0 ")}
+    assert root == {"bash", "cat", "cron"}
+    assert any(line.startswith(f"{USER} ") and "luigid" in line for line in lines)
 
 
-def write_recent_visits(path: Path) -> None:
-    """Visits up to today: the crontab's lines know no other dates."""
-    write_visits(path)
-    head, *rows = path.read_text().splitlines()
-    later = datetime.datetime.now(datetime.UTC).date() - datetime.date(2024, 5, 28)
-    split = [row.split(",") for row in rows]
-    moved = [f"{who},{datetime.date.fromisoformat(day) + later}" for who, day in split]
-    path.write_text("\n".join([head, *moved]) + "\n")
+def test_luigid_is_reached_from_this_machine_only(idle: Scheduler):
+    listening = idle.ask("cat", "/proc/net/tcp", "/proc/net/tcp6")
+    addresses = [line.split()[1] for line in listening.splitlines() if "0A" in line.split()[3:4]]
+    ours = [each for each in addresses if each.endswith(f":{idle.port:04X}")]
+    assert ours == [f"0100007F:{idle.port:04X}"]
 
 
-def answers() -> bool:
-    try:
-        return requests.get(TASKS, timeout=5).ok
-    except requests.ConnectionError:
-        return False
-
-
-def listening() -> set[str]:
-    """The addresses on which somebody listens on luigid's port, as the kernel writes them."""
-    lines = (
-        Path("/proc/net/tcp").read_text().splitlines()
-        + Path("/proc/net/tcp6").read_text().splitlines()
+def test_nothing_but_the_state_can_be_written(idle: Scheduler):
+    tried = (
+        "touch /var/lib/scheduler/here && echo written; touch /srv/here || touch /etc/cron.d/here"
     )
-    words = [line.split() for line in lines]
-    return {each[1] for each in words if each[1].endswith(f":{8082:04X}") and each[3] == "0A"}
+    said = idle.ask("bash", "-c", f"({tried}) 2>&1 || true")
+    assert said.splitlines()[0] == "written"
+    assert "Read-only file system" in said
 
 
-@pytest.mark.timeout(600)
-def test_cron_fires_the_crontabs_lines_and_the_job_lands(scheduler, engine, webhook):
-    wait_until(answers)
-    assert listening() == {"0100007F:1F92"}
-    wait_until(lambda: "0" in scheduler.ends("training") and "0" in scheduler.ends("backfill"), 240)
-    with duckdb.connect(str(scheduler.state / "warehouse.duckdb"), read_only=True) as base:
-        [(dates, latest)] = base.sql(
-            "SELECT count(DISTINCT date), max(date) FROM predictions"
-        ).fetchall()
-    assert dates == 7
-    assert datetime.datetime.now(datetime.UTC).date() - latest <= datetime.timedelta(days=1)
-    wait_until(lambda: webhook.calls >= 2)
-    # Whoever looks at the container's log sees what the commands said.
-    assert "ended with exit status 0" in scheduler.printed
+def test_luigid_that_dies_is_started_again(idle: Scheduler):
+    first = idle.pid("luigid")
+    idle.ask("bash", "-c", f"kill -9 {first}")
+    wait_until(lambda: idle.pid("luigid") not in (None, first))
+    wait_until(idle.answers)
+    assert "luigid has ended, and is started again" in idle.printed
 
-    engine.do("exec", scheduler.name, "python", "-c", KILL_LUIGID)
-    wait_until(lambda: "luigid has ended and is started again" in scheduler.printed)
-    wait_until(answers)
-    engine.do("stop", "--time=20", scheduler.name)
-    assert engine.do("inspect", "--format={{.State.ExitCode}}", scheduler.name) == "143"
-    assert (scheduler.state / "luigid.pickle").exists()
+
+def test_the_container_ends_when_cron_does(idle: Scheduler):
+    kill = f"kill -9 {idle.pid('cron -f')}"
+    idle.engine.try_to("exec", "--user=0", idle.name, "bash", "-c", kill)
+    assert idle.engine.do("wait", idle.name) == "1"
+    assert "cron has ended" in idle.printed
+
+
+def test_at_its_end_luigid_writes_down_what_it_knows_and_reads_it_again(idle: Scheduler):
+    environment = "source /run/scheduler/environment"
+    train = f"{environment}; luigi --module pipeline TrainModel --date {TODAYS_MODEL}"
+    idle.ask("bash", "-c", train)
+    idle.stop()
+    assert idle.engine.do("inspect", "--format={{.State.ExitCode}}", idle.name) == "0"
+    assert (idle.state / "luigid.pickle").stat().st_size > 0
+    idle.engine.do("start", idle.name)
+    wait_until(idle.answers)
+    assert "No prior state file" not in idle.printed.rpartition("shutting down")[2]
+
+
+def test_it_says_so_when_its_state_cannot_be_written(engine, scheduler_image, tmp_path):
+    mount = f"--volume={tmp_path}:/var/lib/scheduler:ro"
+    ended = engine.try_to("run", "--rm", "--network=host", mount, scheduler_image)
+    assert ended.returncode == 1
+    assert "/var/lib/scheduler can't be written to" in ended.stderr
+
+
+def test_commands_work_without_luigid_too(idle: Scheduler):
+    """The settings name luigid; the command line wins."""
+    command = f"luigi --module pipeline TrainModel --date {TODAYS_MODEL} --local-scheduler"
+    idle.ask("bash", "-c", f"kill -STOP {idle.pid('luigid')}; {command}")
+    assert idle.project.is_done("training", TODAYS_MODEL)
