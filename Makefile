@@ -110,7 +110,8 @@ lock: .venv/installed ## Write the locks of the libraries anew, with the newest 
 	@$(LOCK) --python-platform linux --constraints requirements.lock \
 		container/requirements.in prediction/requirements.txt -o container/requirements.lock
 	@$(LOCK) --python-platform linux --constraints requirements.lock \
-		pyproject.toml -o scheduler/requirements.lock
+		pyproject.toml container/requirements.in prediction/requirements.txt \
+		-o scheduler/requirements.lock
 	@$(LOCK) --universal --excludes tests/cloud/excludes.txt \
 		tests/cloud/requirements.in -o tests/cloud/requirements.lock
 

@@ -55,15 +55,32 @@ def _parse(arguments: Sequence[str] | None) -> Options:
         "--open", action="store_true", help="open the machine's log in Cloud Logging as well"
     )
 
-    model_date = commands.add_parser(
-        "model-date", help="print the training date of the model that is in force on a date"
-    )
-    model_date.add_argument("date", metavar="DATE")
-    model_date.set_defaults(verb=lambda options: verbs.model_date(parse_day(options.date)))
+    _add_run(add("cancel", _cancel, "end the job that works on a run"), JOB_TASKS)
 
-    show = commands.add_parser("show", help="show the predictions of a date and where things lie")
-    show.add_argument("date", metavar="DATE")
-    show.set_defaults(verb=lambda options: verbs.show(parse_day(options.date)))
+    forget = add("forget", _forget, "have a run made again, and all that stands on it")
+    _add_run(forget, TASKS)
+    forget.add_argument(
+        "--action",
+        choices=("training", "application"),
+        default="application",
+        help="whose data, with ExtractData; application",
+    )
+    forget.add_argument("--yes", action="store_true", help="do not ask")
+
+    promote = add("promote", _promote, "choose the version that the view of predictions shows")
+    promote.add_argument("version", metavar="VERSION", type=int)
+
+    sweep = add("sweep", _sweep, "list the machines that are there, and whether a job owns them")
+    sweep.add_argument("--delete", action="store_true", help="delete those whose job has ended")
+    _add_json(sweep)
+
+    add("heartbeat", _heartbeat, "call the address that watches for silence, if one is set")
+
+    clean = add("clean", _clean, "delete old files that nothing needs any more; markers stay")
+    clean.add_argument("--older-than", metavar="DAYS", type=int, required=True)
+    clean.add_argument("--dry-run", action="store_true", help="say only what would go")
+
+    _add_json(add("doctor", _doctor, "look whether all is set up, and say what to type if not"))
     return parser.parse_args(arguments)
 
 

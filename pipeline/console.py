@@ -12,8 +12,6 @@ from pipeline.messages import Messages, explain
 # would let a task that failed exit with status 0.
 DEFAULTS = {
     "core": {"log_level": "INFO", "no_lock": "true"},
-    # Luigi would take 1 for a resource that is not mentioned: machines one after the other.
-    "resources": {"machines": "1000000"},
     "retcode": {
         "already_running": "10",
         "missing_data": "20",

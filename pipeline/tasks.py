@@ -140,8 +140,6 @@ class JobTask(RunTask):
 
     action: ClassVar[str]
     date = DaysParameter()
-    # However many dates: only tasks that ask for the same are joined.
-    resources = {"machines": 1}  # noqa: RUF012 - luigi's own is an attribute of each task
 
     @property
     def dates(self) -> Dates:

@@ -13,7 +13,7 @@
 #     REPOSITORY        of Artifact Registry; pipeline
 #     ZONE              of the scheduler's machine; REGION-b
 #     ZONES             of the jobs' machines; REGION-b, REGION-c
-#     HEARTBEAT_URL     called when a command of the crontab ends well; it needs a way to the internet
+#     NAT=1             a way to the internet, which heartbeats and messages to Slack or by e-mail need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -73,7 +73,8 @@ grant_on_dataset() {
 enable_services() {
     explain "The services of Google Cloud that are used"
     run "gcloud services enable $(at) artifactregistry.googleapis.com bigquery.googleapis.com \\
-    compute.googleapis.com iam.googleapis.com iap.googleapis.com logging.googleapis.com storage.googleapis.com"
+    compute.googleapis.com iam.googleapis.com iap.googleapis.com logging.googleapis.com \\
+    secretmanager.googleapis.com storage.googleapis.com"
 }
 
 make_accounts() {
@@ -139,8 +140,8 @@ make_network() {
         "gcloud compute firewall-rules create pipeline-iap $(at) --network pipeline \\
         --direction INGRESS --allow tcp:22 --source-ranges 35.235.240.0/20 \\
         --target-tags scheduler"
-    [ -n "${HEARTBEAT_URL:-}" ] || return 0
-    explain "To the outside, for the heartbeat. Nothing else needs it"
+    [ "${NAT:-}" = 1 ] || return 0
+    explain "To the outside, for messages and heartbeats. Nothing else needs it"
     unless "gcloud compute routers describe pipeline $(at) --region $REGION" \
         "gcloud compute routers create pipeline $(at) --region $REGION --network pipeline"
     unless "gcloud compute routers nats describe pipeline $(at) --region $REGION --router pipeline" \
@@ -171,13 +172,13 @@ push_images() {
 make_machine() {
     explain "The machine that drives it all, and its image when there is a newer one"
     unless "gcloud compute instances describe $machine $(at) --zone $zone" \
-        "gcloud compute instances create $machine $(at) --zone $zone --machine-type e2-micro \\
+        "gcloud compute instances create $machine $(at) --zone $zone --machine-type e2-small \\
         --image-family cos-stable --image-project cos-cloud \\
         --boot-disk-size 20GB --subnet pipeline --no-address --tags scheduler --labels name=$name \\
         --service-account $orchestrator --scopes cloud-platform \\
         --shielded-secure-boot --shielded-vtpm --shielded-integrity-monitoring \\
         --maintenance-policy MIGRATE --deletion-protection \\
-        --metadata google-logging-enabled=true,enable-oslogin=TRUE,scheduler-image=\$scheduler,scheduler-environment='HEARTBEAT_URL=${HEARTBEAT_URL:-}' \\
+        --metadata google-logging-enabled=true,enable-oslogin=TRUE,scheduler-image=\$scheduler \\
         --metadata-from-file user-data=scheduler/cloud-init.yaml"
     unless "gcloud compute instances describe $machine $(at) --zone $zone \\
     --format 'value(metadata.items)' | grep -F \"\$scheduler\"" \

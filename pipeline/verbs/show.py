@@ -4,62 +4,14 @@ import datetime
 
 import duckdb
 
-from pipeline import claims, finished, jobs, opening, storage
-from pipeline.dates import training_date
-from pipeline.errors import CancelError, ObjectMissingError
+from pipeline import finished, opening
+from pipeline.errors import ObjectMissingError
 from pipeline.layout import Run
 from pipeline.model_package import sealed_key
 from pipeline.records import Marker
 
 _HEAD_ROWS = 5
 _CONSTANTS = ["date", "model_date", "run_id", "scored_at"]
-
-
-def cancel(task: str, date: datetime.date) -> None:
-    """End the job that works on a run. Raises `CancelError` when none does."""
-    layout = opening.current_layout()
-    job = jobs.cancel(layout, layout.run(FAMILIES[task], date), opening.open_compute())
-    if job is None:
-        raise CancelError(f"No job works on {task} of {date}. There is nothing to cancel.")
-    print(f"{job} is cancelled. {task} of {date} can be run again.")
-
-
-def logs(task: str, date: datetime.date, *, open_page: bool = False) -> None:
-    """Print the log of the job that works on a run, or did last, and where its machine's is.
-
-    With `open_page` the machine's log is opened in the browser as well. Raises
-    `ObjectMissingError` when the run was never worked on.
-    """
-    layout = opening.current_layout()
-    standing = claims.read_standing(layout.run(FAMILIES[task], date))
-    if standing.job is None:
-        raise ObjectMissingError(f"No job has worked on {task} of {date}. There is no log.")
-    job = layout.job(standing.job)
-    store = storage.open(job.log)
-    if store.exists(job.log):
-        print(store.read(job.log).decode(errors="replace").rstrip())
-        print(f"(The log: {job.log})")
-    else:
-        print(f"{job.name} has not written a log yet.")
-    page = _log_page(jobs.read_request(job))
-    if page:
-        print(f"(The machine's log: {page})")
-    if page and open_page:
-        webbrowser.open(page)
-
-
-def _log_page(request: Request) -> str | None:
-    """Where Cloud Logging shows what a machine and its container printed."""
-    if request.compute != "google":
-        return None
-    from pipeline.compute.google.places import Place
-
-    return Place.parse(request.machine).log_page
-
-
-def model_date(date: datetime.date) -> None:
-    """Print when the model that is in force on `date` is trained, by the schedule."""
-    print(training_date(opening.current_schedule(), date))
 
 
 def show(date: datetime.date) -> None:

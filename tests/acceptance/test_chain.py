@@ -1,5 +1,6 @@
 """The commands that a user types, on a project with a small model, and what they leave."""
 
+import datetime
 import hashlib
 import json
 from pathlib import Path
@@ -58,9 +59,12 @@ def test_a_marker_lists_its_files_and_what_it_was_made_from(project):
     assert set(project.marker("application", "2024-03-05")["made_from"]) == {"data", "model"}
 
 
-def test_model_date_prints_when_the_model_in_force_is_trained(project):
-    ended = project.pipeline("model-date", "2024-03-05")
-    assert (ended.status, ended.output) == (0, "2024-03-01\n")
+def test_retrain_trains_the_model_that_is_in_force_today(project):
+    first = datetime.datetime.now(datetime.UTC).date().replace(day=1)
+    assert project.luigi("Retrain").status == 0
+    assert [path.parent.name for path in project.root.glob("training/*/_SUCCESS")] == [
+        f"date={first}"
+    ]
 
 
 def test_show_prints_the_table_and_where_things_lie(project):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.luigid import luigid_of
+from tests.luigid import Luigid
 from tests.waiting import wait_until
 
 JANUARY = ("Backfill", "--start", "2024-01-02", "--stop", "2024-01-06")
@@ -63,8 +63,8 @@ def test_without_a_limit_as_many_machines_work_as_there_are_workers(project, gat
 
 
 def test_without_a_limit_there_is_none_under_luigid_either(project, gates):
-    with luigid_of(project.folder) as luigid:
-        project.replace_setting("local_scheduler = true", luigid.settings)
+    with Luigid(project.folder) as luigid:
+        luigid.serve(project)
         command = project.start(*JANUARY, *ONE_DATE_PER_JOB)
         wait_until(lambda: at_work(gates) == 4, seconds=60)
         open_gates(gates, 4, partial(any_runs, [command]))
@@ -73,8 +73,8 @@ def test_without_a_limit_there_is_none_under_luigid_either(project, gates):
 
 def test_under_luigid_two_commands_share_the_limit_and_later_ones_do_what_is_left(project, gates):
     project.set(resources="machines = 2", scheduler="worker_disconnect_delay = 2")
-    with luigid_of(project.folder) as luigid:
-        project.replace_setting("local_scheduler = true", luigid.settings)
+    with Luigid(project.folder) as luigid:
+        luigid.serve(project)
         for month in ("2024-01-01", "2024-02-01"):
             assert project.luigi("TrainModel", "--date", month).status == 0
         for tries in range(5):

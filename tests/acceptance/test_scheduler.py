@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.luigid import Luigid, luigid_of
+from tests.luigid import Luigid
 from tests.waiting import wait_until
 
 RANGE = ("Backfill", "--start", "2024-03-01", "--stop", "2024-03-05")
@@ -14,8 +14,8 @@ DATES = [f"2024-03-0{day}" for day in range(1, 5)]
 
 @pytest.fixture
 def luigid(project):
-    with luigid_of(project.folder) as luigid:
-        project.replace_setting("local_scheduler = true", luigid.settings)
+    with Luigid(project.folder) as luigid:
+        luigid.serve(project)
         yield luigid
 
 

@@ -93,5 +93,6 @@ def test_what_the_model_or_a_person_did_is_never_tried_again():
             FailureKind.OUT_OF_MEMORY,
             FailureKind.DEADLINE,
             FailureKind.CANCELLED,
+            FailureKind.FORGOTTEN,
         }
         assert (kind.budget is Budget.NONE) == final

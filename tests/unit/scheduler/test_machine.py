@@ -50,7 +50,7 @@ def calls(machine: Path) -> list[str]:
 
 
 def test_the_image_is_run_by_its_digest_and_older_ones_go(machine):
-    (machine / "given").write_text("HEARTBEAT_URL=https://example.com\n")
+    (machine / "given").write_text("GREETING=hello\n")
     assert boot(machine) == 0
     pull, rm, create, prune, start = calls(machine)
     assert pull == f"pull -q {IMAGE}"
@@ -59,7 +59,7 @@ def test_the_image_is_run_by_its_digest_and_older_ones_go(machine):
     assert "--volume /var/lib/scheduler:/var/lib/scheduler" in create
     assert prune == "image prune --all --force"
     assert start == "start --attach scheduler"
-    assert (machine / "environment").read_text() == "HEARTBEAT_URL=https://example.com\n"
+    assert (machine / "environment").read_text() == "GREETING=hello\n"
 
 
 def test_without_an_environment_it_is_empty(machine):

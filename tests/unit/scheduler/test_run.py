@@ -3,6 +3,7 @@
 import http.server
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,9 @@ class Runner:
     def __init__(self, folder: Path) -> None:
         self.state = folder / "state"
         self.environment = {**os.environ, "STATE": str(self.state), "RUN": str(folder / "run")}
-        self.environment.pop("HEARTBEAT_URL", None)
+        self.environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.environment["LUIGI_CONFIG_PATH"] = str(folder / "own.cfg")
+        (folder / "own.cfg").write_text("[notices]\nheartbeat = env:BEAT\n")
 
     def start(self, name: str, *command: str, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -104,18 +107,18 @@ def test_a_log_and_its_older_part_stay_within_their_size(runner):
     assert "ended with exit status 0" in runner.log("train")
 
 
-def test_only_what_ended_well_is_told_to_the_heartbeats_url(runner, heartbeat):
+def test_only_what_ended_well_is_told_to_the_heartbeats_address(runner, heartbeat):
     url, taken = heartbeat
-    assert runner.run("train", "false", HEARTBEAT_URL=url)[0] == 1
+    assert runner.run("train", "false", BEAT=url)[0] == 1
     assert taken == []
-    assert runner.run("train", "true", HEARTBEAT_URL=url)[0] == 0
+    assert runner.run("train", "true", BEAT=url)[0] == 0
     assert taken == ["/ours"]
 
 
 def test_a_heartbeat_that_nobody_takes_changes_nothing(runner):
-    status, output = runner.run("train", "true", HEARTBEAT_URL="http://127.0.0.1:9/")
+    status, output = runner.run("train", "true", BEAT="http://127.0.0.1:9/")
     assert status == 0
-    assert "the heartbeat was not taken" in output
+    assert "The heartbeat of env:BEAT can't be sent" in output
 
 
 def test_the_containers_environment_is_the_commands(runner, tmp_path):
