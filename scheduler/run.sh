@@ -24,6 +24,8 @@ output=$run/output
 # Everything that is read, by line, each with its time.
 write_log() {
     local line size now
+    # What a command says when it is told to end is written too.
+    trap '' TERM
     size=$(stat -c %s "$log" 2>/dev/null || echo 0)
     while IFS= read -r line || [ -n "$line" ]; do
         printf -v now '%(%FT%TZ)T' -1
@@ -38,6 +40,8 @@ write_log() {
 }
 
 run() {
+    # Not ignored, as that would be handed down: the command is told to end by whoever tells this.
+    trap : TERM
     echo "begins: $*"
     local status=0
     "$@" || status=$?
@@ -54,4 +58,5 @@ if ! flock -n "$lock"; then
     echo "the last one still works, nothing is done" | write_log
     exit 0
 fi
+trap : TERM
 run "$@" </dev/null 2>&1 | write_log

@@ -19,7 +19,8 @@ luigid_program='import logging; from luigi.cmdline import luigid;'
 luigid_program+='logging.getLogger("tornado.access").setLevel(logging.WARNING); luigid()'
 
 start_luigid() {
-    as_pipeline python -c "$luigid_program" --address 127.0.0.1 --port "$port" --state-path "$STATE/luigid.pickle" &
+    as_pipeline python -c "$luigid_program" --address 127.0.0.1 --port "$port" \
+        --state-path "$STATE/luigid.pickle" &
     luigid=$!
 }
 

@@ -90,6 +90,17 @@ def test_at_its_end_luigid_writes_down_what_it_knows_and_reads_it_again(idle: Sc
     assert "No prior state file" not in idle.printed.rpartition("shutting down")[2]
 
 
+def test_at_its_end_commands_say_which_jobs_go_on_and_it_is_kept(idle: Scheduler):
+    project = idle.project
+    project.mischief("training", **{TODAYS_MODEL: {"sleep": 60}})
+    train = f"/srv/scheduler/run.sh train luigi --module pipeline TrainModel --date {TODAYS_MODEL}"
+    idle.engine.do("exec", "--detach", f"--user={USER}", idle.name, "bash", "-c", train)
+    wait_until(lambda: list(project.root.glob("jobs/toy-training*/started.json")), seconds=60)
+    idle.stop()
+    log = (idle.state / "log" / "train.log").read_text()
+    assert f"TrainModel {TODAYS_MODEL} goes on: " in log
+
+
 def test_it_says_so_when_its_state_cannot_be_written(engine, scheduler_image, tmp_path):
     mount = f"--volume={tmp_path}:/var/lib/scheduler:ro"
     ended = engine.try_to("run", "--rm", "--network=host", mount, scheduler_image)

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -32,12 +33,16 @@ class Runner:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, name: str, *command: str, **variables: str) -> tuple[int, str]:
         started = self.start(name, *command, **variables)
         output, _ = started.communicate(timeout=60)
         return started.returncode, output
+
+    def log_so_far(self, name: str) -> str:
+        return self.log(name) if (self.state / "log" / f"{name}.log").exists() else ""
 
     def log(self, name: str) -> str:
         return (self.state / "log" / f"{name}.log").read_text()
@@ -97,6 +102,20 @@ def test_a_command_that_still_works_is_not_begun_again(runner, tmp_path):
         first.communicate(timeout=30)
     assert first.returncode == 0
     assert "hello" in runner.run("train", "echo", "hello")[1]
+
+
+def test_what_a_command_says_when_all_are_told_to_end_is_kept(runner):
+    command = (
+        "trap 'sleep 0.5; echo farewell; exit 143' TERM; echo here; while :; do sleep 0.1; done"
+    )
+    started = runner.start("train", "bash", "-c", command)
+    wait_until(lambda: "Z here" in runner.log_so_far("train"))
+    os.killpg(started.pid, signal.SIGTERM)
+    output, _ = started.communicate(timeout=30)
+    assert started.returncode == 143
+    assert "farewell" in output
+    assert "farewell" in runner.log("train")
+    assert "ended with exit status 143" in runner.log("train")
 
 
 def test_a_log_and_its_older_part_stay_within_their_size(runner):
