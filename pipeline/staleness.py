@@ -39,9 +39,10 @@ class Staleness:
 
     def _reasons(self, marker: Marker) -> Iterator[str]:
         yield self._explain_files(marker)
-        yield self._explain_code(marker)
         for source in marker.made_from.values():
             yield self._explain_source(source)
+        # The last: other queries and configs are other code, too.
+        yield self._explain_code(marker)
 
     def _explain_files(self, marker: Marker) -> str:
         for each in marker.files:

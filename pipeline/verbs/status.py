@@ -14,7 +14,7 @@ from pipeline.dates import Dates
 from pipeline.layout import Layout, Run
 from pipeline.overview import Condition, RunState
 from pipeline.tasks import model_date
-from pipeline.verbs.runs import DATA, open_overview
+from pipeline.verbs.runs import DATA, JOB_TASKS, open_overview
 
 _COLOURS = {
     Condition.DONE: "green",
@@ -112,14 +112,15 @@ def _lines(columns: Sequence[Column], states: Mapping[Run, RunState]) -> Iterato
         if state.condition is Condition.RUNNING:
             yield f"{what}: {state.words or 'beginning'}, on {state.machine}"
         elif state.condition is Condition.FAILED:
-            yield f"{what} failed: {state.words}{_log(state)}"
+            log = _log(state)
+            yield f"{what} failed: {state.words}" + (f" (log: {log})" if log else "")
         elif state.condition is Condition.STALE:
             yield f"{what} is stale: {state.words}"
 
 
-def _log(state: RunState) -> str:
-    is_job = state.run.family in ("training", "application") and state.job
-    return f" (log: {state.job.log})" if is_job and state.job else ""
+def _log(state: RunState) -> str | None:
+    """Where the job's log is. What the orchestrator does itself leaves none."""
+    return state.job.log if state.job and state.run.family in JOB_TASKS.values() else None
 
 
 def _describe(
@@ -142,5 +143,5 @@ def _describe(
                 "progress": state.progress,
                 "job": state.job.name if state.job else None,
                 "machine": state.machine or None,
-                "log": state.job.log if state.job else None,
+                "log": _log(state),
             }

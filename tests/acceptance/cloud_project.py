@@ -77,6 +77,11 @@ class CloudProject:
         bucket = self._storage().bucket(self.bucket.removeprefix("gs://"))
         return bucket.blob(name).download_as_bytes()
 
+    def write(self, name: str, content: bytes) -> None:
+        """Put an object where `read` would find it."""
+        bucket = self._storage().bucket(self.bucket.removeprefix("gs://"))
+        bucket.blob(name).upload_from_string(content)
+
     def machines(self) -> list[str]:
         """Names of the machines that are there."""
         return self.cloud.compute_engine.left

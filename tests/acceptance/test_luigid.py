@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
@@ -65,12 +64,6 @@ def click(browser: Chrome, selector: str) -> None:
     browser.execute_script("document.querySelector(arguments[0]).click()", selector)
 
 
-def keep_screenshot(browser: Chrome, name: str) -> None:
-    """For docs/: only when a folder for it is named."""
-    if folder := os.environ.get("SCREENSHOTS"):
-        browser.save_screenshot(str(Path(folder, name)))
-
-
 def test_the_page_shows_how_a_running_task_goes_on(project, luigid, browser, tmp_path):
     gate = tmp_path / "gate"
     project.mischief("training", **{"2024-03-01": {"wait_for": str(gate)}})
@@ -92,7 +85,6 @@ def test_the_page_shows_how_a_running_task_goes_on(project, luigid, browser, tmp
         assert told.splitlines()[0] == "2024-03-01"
         assert job in told
         assert browser.find_element(By.CSS_SELECTOR, "#statusMessageModal .progress").is_displayed()
-        keep_screenshot(browser, "luigid-running.png")
     finally:
         gate.touch()
         ended = project.end(command)
@@ -112,7 +104,6 @@ def test_the_page_shows_why_a_task_failed(project, luigid, browser):
     assert "training of 2024-03-01 failed: " in told
     assert "the column <amount> is missing" in told
     assert "luigi/worker.py" not in told
-    keep_screenshot(browser, "luigid-failed.png")
 
 
 @pytest.mark.timeout(600)

@@ -74,7 +74,7 @@ def test_luigid_knows_progress_message_and_the_logs_place(project, luigid):
     assert ended.status == 0, ended.output
     [job] = project.job_names("training")
     assert 0 < seen["progress_percentage"] <= 100
-    assert seen["tracking_url"] == str(project.root / "jobs" / job / "log.txt")
+    assert seen["tracking_url"] == (project.root / "jobs" / job / "log.txt").as_uri()
     assert "step" in seen["message"]
 
 

@@ -38,6 +38,12 @@ def ready(
     found = find(dataset, name) or _make(dataset, name, batch.key, columns, labels)
     if found.table_type == "VIEW":
         raise refusals.is_view(name)
+    owner, ours = found.labels.get("name"), label(labels).get("name")
+    if owner and ours and owner != ours:
+        raise TableError(
+            f"{dataset.path(name)} holds the predictions of the model {owner}, as its labels say."
+            f" Give {ours} a dataset of its own: correct `warehouse` under [pipeline] in luigi.cfg."
+        )
     partitioning = found.time_partitioning
     if partitioning is None or (partitioning.field, partitioning.type_) != (_DATE, "DAY"):
         raise TableError(
