@@ -14,6 +14,11 @@ def note(marker: str, days: int) -> None:
     storage.write_once(cleaned_beside(marker), json.dumps(content).encode())
 
 
+def take_back(marker: str) -> None:
+    """The files are to be made again. No-op when none were deleted."""
+    storage.open(marker).delete(cleaned_beside(marker))
+
+
 def refuse(marker: str) -> None:
     """Raise `ObjectMissingError` when files were deleted that the marker lists."""
     url = cleaned_beside(marker)

@@ -8,7 +8,7 @@ forgotten less, and nothing half.
 import datetime
 from collections.abc import Callable, Iterable, Sequence
 
-from pipeline import finished, opening, storage
+from pipeline import cleaned, finished, opening, storage
 from pipeline.errors import ForgetError
 from pipeline.layout import Run
 from pipeline.overview import Condition, Overview, RunState
@@ -95,4 +95,5 @@ def _forget(run: Run) -> None:
     job = finished.read_marker(run.marker).job
     failure = Failure(FailureKind.FORGOTTEN, "a person", "it was to be made again")
     storage.write_once(run.failure(job), failure.dump())
+    cleaned.take_back(run.marker)
     storage.open(run.marker).delete(run.marker)

@@ -373,6 +373,8 @@ def test_who_needs_what_was_cleaned_reads_so(filled):
     assert filled.pipeline("forget", "ExtractData", "2024-03-05", "--yes").status == 0
     ended = filled.luigi("LoadToBigQuery", "--date", "2024-03-05")
     assert ended.status == 0, ended.output
+    assert not (filled.run_folder("application", "2024-03-05") / "cleaned.json").exists()
+    assert (filled.run_folder("application", "2024-03-06") / "cleaned.json").exists()
 
 
 def test_days_that_are_none_are_refused(project):
