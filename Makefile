@@ -37,6 +37,11 @@ test: .venv/installed $(EMULATORS)/installed ## Run every test
 test-fast: .venv/installed $(EMULATORS)/installed ## Run the tests that start few processes, in under a minute
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(TESTS)
 
+.PHONY: check
+check: .venv/installed ## Prove that the queries see no future, up to DATE, and run the model's own tests
+	@$(BIN)/python -m pipeline check --date $(DATE)
+	@$(BIN)/python -m pytest -q $(PARALLEL) -m "not slow" prediction/tests
+
 PROJECT ?=
 BUCKET ?=
 DATASET ?=

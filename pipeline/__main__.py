@@ -80,6 +80,9 @@ def _parse(arguments: Sequence[str] | None) -> Options:
     clean.add_argument("--older-than", metavar="DAYS", type=int, required=True)
     clean.add_argument("--dry-run", action="store_true", help="say only what would go")
 
+    check = add("check", _check, "prove that the queries see nothing of a date's future")
+    check.add_argument("--date", metavar="DATE", help="the labels are those up to it; today")
+
     _add_json(add("doctor", _doctor, "look whether all is set up, and say what to type if not"))
     return parser.parse_args(arguments)
 
@@ -152,6 +155,12 @@ def _clean(options: Options) -> None:
     from pipeline.verbs.clean import clean
 
     clean(options.older_than, dry_run=options.dry_run)
+
+
+def _check(options: Options) -> int:
+    from pipeline.verbs.check import check
+
+    return check(None if options.date is None else parse_day(options.date))
 
 
 def _doctor(options: Options) -> int:

@@ -14,13 +14,14 @@ _READ_BY_LUIGI = ("DEFAULT", "logging", "resources", "retcode", "task_history")
 _CLOSE = 0.75
 
 
-def check_names(sections: Sequence[type[luigi.Config]], tables: str) -> None:
+def check_names(sections: Sequence[type[luigi.Config]], *free: str) -> None:
     """Raise `SettingsError` for a key that a section of ours does not have, or a section whose
-    name is close to one that is read. Other sections may be somebody else's.
+    name is close to one that is read. Other sections may be somebody else's. The keys of those in
+    `free` are the user's own.
     """
     keys = {section.__name__: _keys(section) for section in sections}
     families = Register.task_names()
-    read = {*families, *_READ_BY_LUIGI, *keys, tables}
+    read = {*families, *_READ_BY_LUIGI, *keys, *free}
     for file in read_files():
         for name in file.sections:
             _check_section(name, read, file)

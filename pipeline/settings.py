@@ -22,7 +22,7 @@ import luigi
 
 from pipeline.setting_mixes import check_mixes, split_zones
 from pipeline.setting_names import check_names
-from pipeline.setting_tables import read_tables
+from pipeline.setting_tables import read_columns, read_tables
 from pipeline.setting_values import (
     Amount,
     Folder,
@@ -187,6 +187,7 @@ class notices(luigi.Config):  # noqa: N801 - as above
 
 SECTIONS = (pipeline, training, application, jobs, bigquery, docker, compute_engine, notices)
 TABLES = "local_warehouse"
+SOURCES = "sources"
 
 Section = TypeVar("Section", bound=luigi.Config)
 _checked: dict[type[luigi.Config], Any] = {}
@@ -208,15 +209,21 @@ def tables() -> Mapping[str, str]:
     return read_tables(TABLES)
 
 
+def sources() -> Mapping[str, str]:
+    """The column of each source table that says when a row came about: table name -> column."""
+    return read_columns(SOURCES)
+
+
 @cache
 def check() -> None:
     """Raise `SettingsError` for the first setting that is misspelt, wrong or goes with no other.
 
     Done once in a process.
     """
-    check_names(SECTIONS, TABLES)
+    check_names(SECTIONS, TABLES, SOURCES)
     read = {section: section() for section in SECTIONS}
     tables()
+    sources()
     check_mixes(read[pipeline], read[docker], read[compute_engine], read[notices])
     _checked.update([*read.items()])
 

@@ -37,3 +37,28 @@ def find_origins(tree: exp.Query) -> list[tuple[str, exp.Query]]:
     sides = [tree.args.get("from_"), *(tree.args.get("joins") or ())]
     queries = [side.this for side in sides if side and isinstance(side.this, exp.Subquery)]
     return [(query.alias, query.this) for query in queries]
+
+
+def is_cte(table: exp.Table) -> bool:
+    """Whether the name is one that a WITH around it gives, before the place where it stands."""
+    if table.db:
+        return False
+    passed = {id(table)}
+    node = table.parent
+    while node is not None:
+        if isinstance(node, exp.Query) and _gives(node, table.name, passed):
+            return True
+        passed.add(id(node))
+        node = node.parent
+    return False
+
+
+def _gives(query: exp.Query, name: str, passed: set[int]) -> bool:
+    clause = query.args.get("with_")
+    for cte in query.ctes:
+        # `WITH a AS (SELECT * FROM a)` reads the table a, unless it is RECURSIVE.
+        if id(cte) in passed and not (clause and clause.recursive):
+            return False
+        if cte.alias.lower() == name.lower():
+            return True
+    return False

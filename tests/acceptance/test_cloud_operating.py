@@ -75,6 +75,20 @@ def test_a_machine_that_works_is_shown_and_kept_and_one_whose_job_ended_is_delet
     assert place.machines() == []
 
 
+def test_queries_are_proven_to_be_honest_in_bigquery_or_named(cloud_project):
+    project = cloud_project.project
+    project.set(sources="visits = day")
+    ended = project.pipeline("check", "--date", "2024-04-01")
+    assert ended.status == 0, ended.output
+    assert ended.output.count(" is honest: what came about on ") == 2
+    query = project.folder / "prediction" / "queries" / "features.sql"
+    query.write_text(query.read_text().replace("day < @date", "day <= @date"))
+    ended = project.pipeline("check", "--date", "2024-04-01")
+    assert ended.status == 1
+    assert "error: features.sql sees what came about on 2024-03-02 or later: id = " in ended.output
+    assert not cloud_project.objects("/check/")
+
+
 def test_two_names_and_two_environments_never_see_each_other(place, another_project, cloud):
     """In one bucket and one project: neither runs, nor machines, nor tables."""
     other = CloudProject(another_project, cloud, place.bucket, cloud.new_dataset())

@@ -8,6 +8,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from pipeline.errors import QueryError
+from pipeline.warehouse.parsing import is_cte
 
 # BigQuery's NUMERIC. DuckDB's DECIMAL without a size keeps three decimals only.
 _NUMERIC_PRECISION, _NUMERIC_SCALE = 38, 9
@@ -27,7 +28,7 @@ def translate(
         if kind.this in (exp.DType.DECIMAL, exp.DType.BIGDECIMAL) and not kind.expressions:
             kind.replace(exp.DataType.build(f"DECIMAL({_NUMERIC_PRECISION}, {_NUMERIC_SCALE})"))
     for table in list(tree.find_all(exp.Table)):
-        if isinstance(table.this, exp.Identifier) and not _is_cte(table):
+        if isinstance(table.this, exp.Identifier) and not is_cte(table):
             _rename(table, resolve)
     return tree
 
@@ -49,31 +50,6 @@ def _literal(parameter: exp.Parameter, values: Mapping[str, datetime.date]) -> e
     if name not in values:
         raise QueryError(f"The query uses @{name}, which has no value.")
     return exp.cast(exp.Literal.string(values[name].isoformat()), "DATE")
-
-
-def _is_cte(table: exp.Table) -> bool:
-    """Whether the name is one that a WITH around it gives, before the place where it stands."""
-    if table.db:
-        return False
-    passed = {id(table)}
-    node = table.parent
-    while node is not None:
-        if isinstance(node, exp.Query) and _gives(node, table.name, passed):
-            return True
-        passed.add(id(node))
-        node = node.parent
-    return False
-
-
-def _gives(query: exp.Query, name: str, passed: set[int]) -> bool:
-    clause = query.args.get("with_")
-    for cte in query.ctes:
-        # `WITH a AS (SELECT * FROM a)` reads the table a, unless it is RECURSIVE.
-        if id(cte) in passed and not (clause and clause.recursive):
-            return False
-        if cte.alias.lower() == name.lower():
-            return True
-    return False
 
 
 def _rename(table: exp.Table, resolve: Callable[[str], str]) -> None:

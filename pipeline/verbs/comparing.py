@@ -1,0 +1,84 @@
+"""Two answers of the warehouse compared, row by row and column by column."""
+# ruff: noqa: S608 - names can't be parameters of a statement; each is quoted
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from pipeline import storage
+from pipeline.warehouse import Extraction
+
+# Sums of floats differ in their last digits by the order in which they were added up.
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What `rows` rows differ in: a `column`, or None when they are in one answer alone.
+
+    `key` tells one of these rows, as text; `values` are its two values.
+    """
+
+    column: str | None
+    rows: int
+    key: str
+    values: tuple[object, object]
+
+
+def find_differences(
+    plain: Extraction, other: Extraction, key: Sequence[str]
+) -> Iterator[Difference]:
+    """In what two answers differ, a difference for each column; none when they are the same."""
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as base:
+        for name, answer in (("plain", plain), ("other", other)):
+            _view(base, name, answer, Path(folder))
+        named = {each.lower() for each in key}
+        columns = [each for each in plain.columns if each.lower() not in named]
+        using = ", ".join(map(_quote, key))
+        alone = "plain.here IS NULL OR other.here IS NULL"
+        joined = f"plain FULL JOIN other USING ({using})"
+        yield from _find(base, joined, alone, key, None, "plain.here, other.here")
+        for column in columns:
+            left, right = f"plain.{_quote(column)}", f"other.{_quote(column)}"
+            differs = f"plain.here AND other.here AND {_differs(left, right, plain, column)}"
+            yield from _find(base, joined, differs, key, column, f"{left}, {right}")
+
+
+def _find(
+    base: duckdb.DuckDBPyConnection,
+    joined: str,
+    condition: str,
+    key: Sequence[str],
+    column: str | None,
+    values: str,
+) -> Iterator[Difference]:
+    keys = ", ".join(map(_quote, key))
+    query = f"SELECT {keys}, {values}, count(*) OVER () FROM {joined} WHERE {condition}"
+    for *row, left, right, count in base.sql(f"{query} ORDER BY {keys} LIMIT 1").fetchall():
+        told = ", ".join(f"{name} = {value}" for name, value in zip(key, row, strict=True))
+        yield Difference(column, count, told, (left, right))
+
+
+def _differs(left: str, right: str, answer: Extraction, column: str) -> str:
+    if answer.columns[column] not in ("double", "float"):
+        return f"{left} IS DISTINCT FROM {right}"
+    near = f"abs({left} - {right}) <= {_TOLERANCE} * greatest(abs({left}), abs({right}))"
+    return f"{left} IS DISTINCT FROM {right} AND NOT coalesce({near}, false)"
+
+
+def _view(base: duckdb.DuckDBPyConnection, name: str, answer: Extraction, folder: Path) -> None:
+    paths = []
+    for number, url in enumerate(answer.files):
+        path = folder / f"{name}-{number}.parquet"
+        storage.open(url).download(url, path)
+        paths.append(f"'{path}'")
+    files = f"read_parquet([{', '.join(paths)}])"
+    base.execute(f"CREATE VIEW {name} AS SELECT *, true AS here FROM {files}")
+
+
+def _quote(name: str) -> str:
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
