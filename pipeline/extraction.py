@@ -11,6 +11,7 @@ from pipeline.errors import DataError
 from pipeline.layout import base_name
 from pipeline.model_package import Recipe
 from pipeline.records import File, Marker, RunRequest
+from pipeline.row_bounds import RowBounds
 from pipeline.storage import Stat
 from pipeline.times import now
 from pipeline.warehouse import Warehouse
@@ -30,12 +31,14 @@ class QueryExtraction:
     horizon_days: int
     package: Path
     warehouse: Warehouse
+    bounds: RowBounds
 
     def __call__(self, request: RunRequest, results: str) -> Marker:
         began = now()
         recipe = self._recipe(request)
         query = self._compose(recipe, request.date)
         extraction = self.warehouse.extract(query.text, query.parameters, recipe.key, results)
+        self.bounds.check(extraction.rows, request)
         texts = {f"{results}/{name}": text for name, text in recipe.texts().items()}
         for url, text in texts.items():
             storage.open(url).write(url, text.encode())

@@ -157,6 +157,11 @@ class Layout:
         return self.job(f"{stem}-{min(dates):%Y%m%d}-{secrets.token_hex(5)}")
 
 
+def run_beside(folder: str, date: datetime.date) -> str:
+    """The marker of the run of another date, whose family is that of the run in `folder`."""
+    return f"{folder.rpartition('/')[0]}/date={date}/{MARKER}"
+
+
 def cleaned_beside(marker: str) -> str:
     """Where it is said that files which a marker lists were deleted for their age."""
     return f"{marker.rpartition('/')[0]}/cleaned.json"

@@ -89,13 +89,15 @@ def open_compute() -> "Compute":
 def open_extraction(action: str) -> "Compute":
     """Where data are made: by queries in the warehouse, or by listing files."""
     from pipeline.extraction import FileExtraction, QueryExtraction
+    from pipeline.row_bounds import RowBounds
 
     template = settings.action(action).data
     if template:
         return _open_here(FileExtraction(action, template))
-    chosen = settings.pipeline()
+    chosen, own = settings.pipeline(), settings.action(action)
+    bounds = RowBounds(action, own.min_rows, own.max_row_change_percent)
     return _open_here(
-        QueryExtraction(action, chosen.horizon_days, chosen.prediction, open_warehouse())
+        QueryExtraction(action, chosen.horizon_days, chosen.prediction, open_warehouse(), bounds)
     )
 
 

@@ -75,6 +75,8 @@ class ActionSettings:
     """What one job of an action gets: its data, its time, its machine."""
 
     data: str = Template(default="")
+    min_rows: int = Whole(default=0, at_least=0)
+    max_row_change_percent: int = Whole(default=0, at_least=0)
     deadline_seconds: int = Whole(default=3600, at_least=1)
     max_dates_per_job: int = Whole(default=10, at_least=1)
     machine_type: str = Text(

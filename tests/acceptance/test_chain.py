@@ -178,3 +178,25 @@ def test_a_new_version_has_a_table_of_its_own_and_the_view_stays(project):
     runs = project.table("SELECT DISTINCT run_id FROM predictions_v1")
     assert project.table("SELECT DISTINCT run_id FROM predictions") == runs
     assert project.table("SELECT DISTINCT run_id FROM predictions_v2") != runs
+
+
+def test_too_few_rows_are_refused_before_anything_is_predicted(project):
+    project.set(application="min_rows = 41")
+    ended = project.luigi(*LOAD)
+    assert ended.status == 30
+    assert "have 40 rows, and min_rows under [application] in luigi.cfg is 41." in ended.output
+    assert not project.is_done("data/application", "2024-03-05")
+    assert not project.is_done("application", "2024-03-05")
+
+
+def test_another_number_of_rows_than_the_day_before_is_refused_or_allowed(project):
+    project.set(application="max_row_change_percent = 50")
+    assert project.luigi("LoadToBigQuery", "--date", "2024-03-04").status == 0
+    visits = project.folder / "visits.csv"
+    more = "".join(f"{customer},2024-03-04\n" for customer in range(100, 125))
+    visits.write_text(visits.read_text() + more)
+    ended = project.luigi(*LOAD)
+    assert ended.status == 30
+    assert "have 65 rows, 62 % from the 40 of the day before, and max_row_change" in ended.output
+    assert project.luigi(*LOAD, "--application-max-row-change-percent", "70").status == 0
+    assert project.table("SELECT count(*) FROM predictions WHERE date = '2024-03-05'") == [(65,)]
