@@ -8,10 +8,10 @@ imported inside, once a config is valid.
 import inspect
 from typing import get_type_hints
 
-from prediction.core.config import ApplicationConfig, TrainingConfig
+from prediction.core.config import ApplicationConfig, TestingConfig, TrainingConfig
 from prediction.core.progress import Progress
 
-Config = TrainingConfig | ApplicationConfig
+Config = TrainingConfig | ApplicationConfig | TestingConfig
 
 
 class Task:
@@ -31,6 +31,12 @@ class Task:
         from prediction.core.application import apply
 
         return apply(config, self._progress)
+
+    def testing(self, config: TestingConfig) -> int:
+        """Measure the model in `model_path` on `data_path`, which has labels: `metrics_path`."""
+        from prediction.core.testing import test
+
+        return test(config, self._progress)
 
 
 def actions() -> dict[str, type[Config]]:

@@ -20,7 +20,7 @@ KINDS = ("binary", "multiclass", "regression", "none")
 LOWER_IS_BETTER = ("log_loss", "brier", "rmse", "mae")
 SCORES = {"binary": "probability", "multiclass": "label", "regression": "label", "none": None}
 
-T = TypeVar("T", bound="TrainingConfig | ApplicationConfig")
+T = TypeVar("T", bound="TrainingConfig | ApplicationConfig | TestingConfig")
 
 
 def cores() -> int:
@@ -93,10 +93,21 @@ class ApplicationConfig:
     description: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TestingConfig:
+    """What `--action testing` needs: labelled rows, a model, and a JSON file for the metrics."""
+
+    data_path: tuple[Path, ...]
+    model_path: Path
+    metrics_path: Path
+    description: str = ""
+
+
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "data_path": values.paths,
     "model_path": values.folder,
     "output_path": values.table_file,
+    "metrics_path": values.json_file,
     "key": values.names,
     "kind": values.one_of(KINDS),
     "label": values.optional(values.text),

@@ -115,6 +115,12 @@ def folder(value: Any) -> Path:
     return path
 
 
+def json_file(value: Any) -> Path:
+    if not text(value).endswith(".json"):
+        raise ValueError("it must end in .json")
+    return Path(value)
+
+
 def table_file(value: Any) -> Path:
     if not text(value).endswith(SUFFIXES):
         raise ValueError(f"it must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
