@@ -18,13 +18,14 @@ from tests.cloud.fixtures import calm, cloud
 from tests.image.fixtures import (
     engine,
     example_image,
+    pushed,
     registry,
     scheduler_image,
     tagged,
     toy_image,
 )
 
-__all__ = ["calm", "cloud", "engine", "example_image", "registry"]
+__all__ = ["calm", "cloud", "engine", "example_image", "pushed", "registry"]
 __all__ += ["scheduler_image", "tagged", "toy_image"]
 
 HERE = Path(__file__).parent

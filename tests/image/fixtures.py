@@ -48,6 +48,20 @@ def scheduler_image(engine: Engine) -> Iterator[str]:
         yield image
 
 
+@pytest.fixture(scope="session")
+def pushed(engine: Engine, registry: str, toy_image: str) -> Iterator[str]:
+    """The toy image as a machine pulls it: NAME@sha256:..."""
+    repository = f"{registry}/models/toy"
+    tag = f"{repository}:1"
+    engine.do("tag", toy_image, tag)
+    engine.do("push", "--quiet", tag)
+    # The same image may have been pushed to other repositories, by other tests.
+    found = engine.do("image", "inspect", '--format={{join .RepoDigests " "}}', tag).split()
+    [digest] = [each for each in found if each.startswith(f"{repository}@")]
+    yield digest
+    engine.try_to("image", "rm", "--force", tag, digest)
+
+
 @pytest.fixture
 def tagged(engine: Engine, toy_image: str) -> Iterator[str]:
     """A tag of the toy image, as `make image` gives one."""
