@@ -10,13 +10,12 @@ import luigi  # noqa: F401
 from pipeline import settings
 from pipeline.dates import parse_day
 from pipeline.errors import PipelineError
+from pipeline.verbs import JOB_TASKS, TASKS
 
 _FAILED = 1
 
 Options = argparse.Namespace
 Verb = Callable[[Options], int | None]
-JOB_TASKS = ("TrainModel", "ApplyModel")
-TASKS = ("ExtractData", *JOB_TASKS, "LoadToBigQuery")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,13 +48,13 @@ def _parse(arguments: Sequence[str] | None) -> Options:
     show.add_argument("date", metavar="DATE")
 
     logs = add("logs", _logs, "print the log of a run's last job")
-    _add_run(logs, JOB_TASKS)
+    _add_run(logs, tuple(JOB_TASKS))
     logs.add_argument("--follow", action="store_true", help="go on as long as the job works")
     logs.add_argument(
         "--open", action="store_true", help="open the machine's log in Cloud Logging as well"
     )
 
-    _add_run(add("cancel", _cancel, "end the job that works on a run"), JOB_TASKS)
+    _add_run(add("cancel", _cancel, "end the job that works on a run"), tuple(JOB_TASKS))
 
     forget = add("forget", _forget, "have a run made again, and all that stands on it")
     _add_run(forget, TASKS)

@@ -61,6 +61,20 @@ def last_days(count: int) -> Dates:
     return days_between(days_before(stop, count), stop)
 
 
+def choose_days(start: datetime.date | None, stop: datetime.date | None, last: int | None) -> Dates:
+    """The dates of [start, stop), or the `last` ones. Raises `DateError` when that is unclear."""
+    if last is not None and start is None and stop is None:
+        return last_days(last)
+    if last is not None or start is None or stop is None:
+        raise DateError("Say either --start and --stop, or --last N.")
+    dates = days_between(start, stop)
+    if not dates:
+        raise DateError(
+            f"There is no date from {start} up to {stop}: --stop is the date after the last one."
+        )
+    return dates
+
+
 def refuse_future(dates: Iterable[datetime.date]) -> None:
     """Raise `DateError` when a date is after today: what happens before it is not all known."""
     latest = max(dates)

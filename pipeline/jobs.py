@@ -242,7 +242,7 @@ class Waiter:
         watch.note_ended_runs()
         left = watch.open_runs
         self._close(watch)
-        failure = _read_failure(watch.job.failure)
+        failure = read_failure(watch.job.failure)
         again = {run: watch.runs[run] + 1 for run in left if self._may_retry(run, failure.kind)}
         for run in left:
             if run not in again:
@@ -315,7 +315,7 @@ def cancel(layout: Layout, run: Run, compute: Compute) -> str | None:
 
 def _find_problem(watch: Watch, run: Run, url: str) -> Problem:
     """What the failure at `url` says of a run of a job."""
-    failure = _read_failure(url)
+    failure = read_failure(url)
     log = watch.job.log if storage.open(watch.job.log).exists(watch.job.log) else None
     return Problem(run.date, failure.reason, failure.detail, log)
 
@@ -343,7 +343,8 @@ def read_request(job: Job) -> Request:
     return Request.parse(storage.open(job.request).read(job.request), job.request)
 
 
-def _read_failure(url: str) -> Failure:
+def read_failure(url: str) -> Failure:
+    """Why something failed. Raises `ObjectMissingError` when nothing is said at `url`."""
     return Failure.parse(storage.open(url).read(url), url)
 
 

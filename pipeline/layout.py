@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from urllib.parse import quote
 
 MARKER = "_SUCCESS"
 _CLAIM = re.compile(r"claim-([1-9][0-9]{0,5})\.json")
@@ -209,6 +210,13 @@ def marker_date(url: str) -> datetime.date | None:
     if name != MARKER or not folder.startswith("date="):
         return None
     return datetime.date.fromisoformat(folder.removeprefix("date="))
+
+
+def link(url: str) -> str:
+    """What a browser opens whose user may read the object; a path of a machine as it is."""
+    if not url.startswith("gs://"):
+        return url
+    return f"https://storage.cloud.google.com/{quote(url.removeprefix('gs://'))}"
 
 
 def base_name(url: str) -> str:

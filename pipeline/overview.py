@@ -13,6 +13,7 @@ from enum import StrEnum
 from pipeline import claims, finished, storage
 from pipeline.compute import Look, State
 from pipeline.errors import ObjectMissingError
+from pipeline.jobs import read_failure, read_request
 from pipeline.layout import Job, Layout, Run
 from pipeline.records import Claim, Failure, FailureKind, Heartbeat, Marker, Request
 from pipeline.staleness import Staleness
@@ -122,15 +123,15 @@ class Overview:
     def _read_failure(self, run: Run, job: Job) -> Failure | None:
         """Why the run's job could not do it, if it is said anywhere."""
         if run.failure(job.name) in self._listed[run.folder]:
-            return _parse_failure(run.failure(job.name))
+            return read_failure(run.failure(job.name))
         try:
-            return _parse_failure(job.failure)
+            return read_failure(job.failure)
         except ObjectMissingError:
             return None
 
     def _read_job(self, run: Run, job: Job) -> RunState:
         """How a run stands whose job has told of no failure."""
-        request = Request.parse(storage.open(job.request).read(job.request), job.request)
+        request = read_request(job)
         look = self._look(request)
         if look.state is State.GONE:
             if finished.is_finished(run):
@@ -148,10 +149,6 @@ def _read_heartbeat(run: Run, job: Job) -> tuple[float, str]:
         return 0.0, "beginning"
     beat = Heartbeat.parse(content, job.heartbeat).runs.get(str(run.date), {})
     return float(beat.get("progress") or 0), str(beat.get("message") or "")
-
-
-def _parse_failure(url: str) -> Failure:
-    return Failure.parse(storage.open(url).read(url), url)
 
 
 def _run_folder(url: str) -> str:

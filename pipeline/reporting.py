@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
 
 import luigi
 from tqdm import tqdm
 
+from pipeline.layout import link
 from pipeline.watching import Progress
 
 # A child of Luigi's logger: one level and one format for all that a command says.
@@ -46,7 +46,7 @@ class Reporter:
     def _tell_luigi(self, progress: Progress) -> None:
         # Luigi sets these only while it runs the task.
         if progress.log:
-            self._call("set_tracking_url", log_link(progress.log))
+            self._call("set_tracking_url", _page(progress.log))
         words = f"{_name(progress)}\n{progress.message}\n{progress.job}"
         self._call("set_status_message", words.translate(_NO_MARKUP))
         self._call("set_progress_percentage", round(100 * progress.share, 1))
@@ -80,11 +80,9 @@ class Reporter:
         self._said[progress.job] = (now, progress.message)
 
 
-def log_link(url: str) -> str:
-    """What a browser opens when it is given to it: the object in Cloud Storage, or the file."""
-    if url.startswith("gs://"):
-        return f"https://storage.cloud.google.com/{quote(url.removeprefix('gs://'))}"
-    return Path(url).as_uri()
+def _page(log: str) -> str:
+    """What a link leads to: luigid's page takes a path for one of its own."""
+    return link(log) if "://" in log else Path(log).as_uri()
 
 
 def _name(progress: Progress) -> str:

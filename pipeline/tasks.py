@@ -21,12 +21,11 @@ from pipeline.dates import (
     DayParameter,
     DaysParameter,
     OptionalDayParameter,
-    days_between,
-    last_days,
+    choose_days,
     refuse_future,
     training_date,
 )
-from pipeline.errors import DateError, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.opening import current_layout, current_load_family, current_schedule
 from pipeline.targets import RunTarget
 from pipeline.times import now, today
@@ -257,17 +256,7 @@ class Backfill(luigi.Task):
     @property
     def dates(self) -> Dates:
         """The dates to fill. Raises `DateError` when there are none, or it is unclear which."""
-        if self.last is not None and self.start is None and self.stop is None:
-            return last_days(self.last)
-        if self.last is not None or self.start is None or self.stop is None:
-            raise DateError("Say either --start and --stop, or --last N.")
-        dates = days_between(self.start, self.stop)
-        if not dates:
-            raise DateError(
-                f"There is no date from {self.start} up to {self.stop}: --stop is the date after"
-                " the last one."
-            )
-        return dates
+        return choose_days(self.start, self.stop, self.last)
 
     def complete(self) -> bool:
         # One listing for all dates. Only when some are missing, the other families' follow.

@@ -3,8 +3,8 @@
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
+from pipeline.layout import link
 from pipeline.notices.causes import Cause, join_dates
 
 _MOST_CAUSES = 20
@@ -47,13 +47,6 @@ def compose(
     if recovered:
         lines += ["", *(f"Recovered: {_run(*each)}" for each in recovered.items())]
     return Message(subject, "\n".join(lines))
-
-
-def link(url: str) -> str:
-    """What a browser opens whose user may read the object; a path of a machine as it is."""
-    if not url.startswith("gs://"):
-        return url
-    return f"https://storage.cloud.google.com/{quote(url.removeprefix('gs://'))}"
 
 
 def _sum_up(causes: Sequence[Cause], recovered: Mapping[str, Sequence[datetime.date]]) -> str:

@@ -21,7 +21,8 @@ from pipeline.overview import Overview
 from pipeline.storage import Entry
 from pipeline.tasks import model_date
 from pipeline.times import today
-from pipeline.verbs.runs import DATA, open_overview
+from pipeline.verbs import DATA
+from pipeline.verbs.runs import open_overview
 
 # Of a model these stay: small, and they say how a table came about.
 _KEPT_SUFFIXES = (".json", ".sql")

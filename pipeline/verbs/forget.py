@@ -13,7 +13,8 @@ from pipeline.errors import ForgetError
 from pipeline.layout import Run
 from pipeline.overview import Condition, Overview, RunState
 from pipeline.records import Failure, FailureKind
-from pipeline.verbs.runs import DATA, find_run, open_overview
+from pipeline.verbs import DATA
+from pipeline.verbs.runs import find_run, open_overview
 
 Ask = Callable[[str], bool]
 

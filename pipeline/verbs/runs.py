@@ -6,17 +6,13 @@ from collections.abc import Iterable
 from pipeline import opening, settings
 from pipeline.compute import HERE, Look, State
 from pipeline.compute.local import look_at_lock
-from pipeline.dates import Dates, days_between, last_days, parse_day
-from pipeline.errors import ComputeError, DateError
+from pipeline.dates import Dates, choose_days, last_days, parse_day
+from pipeline.errors import ComputeError
 from pipeline.layout import Run
 from pipeline.overview import Overview
 from pipeline.records import Request
 from pipeline.staleness import Staleness
-
-# Tasks whose runs are made by jobs of their own, which can be ended and have a log.
-JOB_TASKS = {"TrainModel": "training", "ApplyModel": "application"}
-TASKS = ("ExtractData", *JOB_TASKS, "LoadToBigQuery")
-DATA = {"training": "data/training", "application": "data/application"}
+from pipeline.verbs import DATA, JOB_TASKS
 
 
 def find_run(task: str, date: datetime.date, action: str = "application") -> Run:
@@ -27,16 +23,10 @@ def find_run(task: str, date: datetime.date, action: str = "application") -> Run
 
 def find_dates(start: str | None, stop: str | None, last: int | None) -> Dates:
     """The dates of --start and --stop, or of --last; the last seven when nothing is said."""
-    if start is None and stop is None:
-        return last_days(7 if last is None else last)
-    if start is None or stop is None or last is not None:
-        raise DateError("Say either --start and --stop, or --last N.")
-    dates = days_between(parse_day(start), parse_day(stop))
-    if not dates:
-        raise DateError(
-            f"There is no date from {start} up to {stop}: --stop is the date after the last one."
-        )
-    return dates
+    if start is None and stop is None and last is None:
+        return last_days(7)
+    first, end = (None if each is None else parse_day(each) for each in (start, stop))
+    return choose_days(first, end, last)
 
 
 def open_overview(families: Iterable[str], *, stale: bool = False) -> Overview:

@@ -14,7 +14,8 @@ from pipeline.dates import Dates
 from pipeline.layout import Layout, Run
 from pipeline.overview import Condition, RunState
 from pipeline.tasks import model_date
-from pipeline.verbs.runs import DATA, JOB_TASKS, open_overview
+from pipeline.verbs import DATA, JOB_TASKS
+from pipeline.verbs.runs import open_overview
 
 _COLOURS = {
     Condition.DONE: "green",

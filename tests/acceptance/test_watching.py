@@ -3,9 +3,7 @@
 import json
 import os
 import pty
-import socket
 import subprocess
-import sys
 import termios
 import time
 import urllib.parse
@@ -14,36 +12,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.luigid import Luigid
+
 TRAIN = ("TrainModel", "--date", "2024-03-01")
 
 
 @pytest.fixture
 def luigid(project) -> Iterator[str]:
     """The address of a luigid of our own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-c", "from luigi.cmdline import luigid; luigid()"]
-    command += ["--address", "127.0.0.1", "--port", str(port)]
-    command += ["--state-path", str(project.folder / "luigid.pickle")]
-    with subprocess.Popen(
-        command, cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        wait_for_port(port)
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
-
-
-def wait_for_port(port: int) -> None:
-    end = time.monotonic() + 30
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert time.monotonic() < end, "luigid did not start"
-            time.sleep(0.1)
-        else:
-            return
+    with Luigid(project.folder) as luigid:
+        yield luigid.address
 
 
 def ask(address: str, method: str, **asked: object) -> dict:
