@@ -68,10 +68,12 @@ def _find(before: datetime.date) -> Iterator[Waste]:
     load = opening.current_load_family()
     families = (*DATA.values(), "training", "application")
     overview = open_overview([*families, load])
+    newest = max(filter(overview.is_done, overview.runs("training")), default=None)
     for family in families:
         for run in overview.runs(family):
             if run.date < before and overview.is_done(run):
-                waste = _sort(run, is_needed=_is_needed(run, before, load, overview))
+                is_needed = run == newest or _is_needed(run, before, load, overview)
+                waste = _sort(run, is_needed=is_needed)
                 if waste.entries:
                     yield waste
 
@@ -79,8 +81,7 @@ def _find(before: datetime.date) -> Iterator[Waste]:
 def _is_needed(run: Run, before: datetime.date, load: str, overview: Overview) -> bool:
     """Whether something may yet be made from the files that a run's marker lists."""
     if run.family == "training":
-        models = [each for each in overview.runs("training") if overview.is_done(each)]
-        return run == models[-1] or model_date(before) <= run.date
+        return model_date(before) <= run.date
     family = {"application": load}.get(run.family) or run.family.removeprefix("data/")
     return not overview.is_done(opening.current_layout().run(family, run.date))
 
