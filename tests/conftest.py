@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.browser import browser
 from tests.cloud.fixtures import calm, cloud
 from tests.image.fixtures import (
     engine,
@@ -25,7 +26,7 @@ from tests.image.fixtures import (
     toy_image,
 )
 
-__all__ = ["calm", "cloud", "engine", "example_image", "pushed", "registry"]
+__all__ = ["browser", "calm", "cloud", "engine", "example_image", "pushed", "registry"]
 __all__ += ["scheduler_image", "tagged", "toy_image"]
 
 HERE = Path(__file__).parent

@@ -1,11 +1,10 @@
 """Under luigid: what its page shows in a browser, and that nothing is lost when it is killed."""
 
-import os
 import shutil
 from collections.abc import Iterator
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from tests.luigid import Luigid
@@ -13,7 +12,6 @@ from tests.waiting import wait_until
 
 TRAIN = ("TrainModel", "--date", "2024-03-01")
 BACKFILL = ("Backfill", "--start", "2024-03-01", "--stop", "2024-04-01", "--workers", "2")
-_NO_BROWSER = "Chromium is not there. On Debian: apt-get install chromium chromium-driver"
 
 
 @pytest.fixture
@@ -25,28 +23,6 @@ def luigid(project, tmp_path) -> Iterator[Luigid]:
     with Luigid(tmp_path / "luigid") as luigid:
         luigid.serve(project)
         yield luigid
-
-
-@pytest.fixture
-def browser(tmp_path) -> Iterator[Chrome]:
-    """Chromium without a window. Without it the test is skipped, and fails in CI."""
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not program or not driver:
-        if os.environ.get("CI"):
-            pytest.fail(_NO_BROWSER)
-        pytest.skip(_NO_BROWSER)
-    options = ChromeOptions()
-    options.binary_location = program
-    quiet = ("no-first-run", "disable-background-networking", "disable-component-update")
-    for word in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", *quiet):
-        options.add_argument(f"--{word}")
-    options.add_argument("--window-size=1400,1000")
-    options.add_argument(f"--user-data-dir={tmp_path / 'browser'}")
-    browser = Chrome(options, ChromeService(driver))
-    try:
-        yield browser
-    finally:
-        browser.quit()
 
 
 def open_page(browser: Chrome, luigid: Luigid) -> None:
