@@ -94,6 +94,14 @@ class JobFailedError(PipelineError):
         self.problems = tuple(problems)
 
 
+class FallbackError(PipelineError):
+    """A date was filled by an older model, since the training of its own, of `date`, has failed."""
+
+    def __init__(self, message: str, date: datetime.date) -> None:
+        super().__init__(message)
+        self.date = date
+
+
 class CancelError(PipelineError):
     """There is no running job to cancel."""
 

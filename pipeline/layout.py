@@ -168,6 +168,11 @@ def cleaned_beside(marker: str) -> str:
     return f"{marker.rpartition('/')[0]}/cleaned.json"
 
 
+def given_up(run: Run, number: int) -> str:
+    """Where it is said that claim `number` of a run was the last that was tried."""
+    return f"{run.folder}/given-up-{number}.json"
+
+
 def table_of(version: int) -> str:
     """The table that a version's predictions are delivered to."""
     return f"predictions_v{version}"

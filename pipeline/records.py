@@ -194,6 +194,15 @@ class Failure(Record):
 
 
 @dataclass(frozen=True)
+class GivenUp(Record):
+    """Why nobody tries a run again by himself: the last `reason`, and the URL of its log."""
+
+    reason: str
+    log: str | None
+    given_up_at: str
+
+
+@dataclass(frozen=True)
 class Marker(Record):
     """A finished run: its files, and what it was made from.
 

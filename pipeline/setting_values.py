@@ -8,6 +8,7 @@ import configparser
 import math
 import re
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
@@ -111,6 +112,18 @@ class Text(Setting[str]):
 
     def accepts(self, value: str) -> bool:
         return self.pattern.fullmatch(value) is not None
+
+
+class OptionalDay(Text):
+    """Empty, or a day as YYYY-MM-DD."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            default="", pattern=r"(\d{4}-\d{2}-\d{2})?", allowed="empty, or a date as YYYY-MM-DD"
+        )
+
+    def accepts(self, value: str) -> bool:
+        return super().accepts(value) and (not value or bool(date.fromisoformat(value)))
 
 
 class SecretPlace(Text):

@@ -26,6 +26,7 @@ from pipeline.setting_tables import read_columns, read_tables
 from pipeline.setting_values import (
     Amount,
     Folder,
+    OptionalDay,
     Place,
     Seconds,
     SecretPlace,
@@ -56,6 +57,8 @@ class pipeline(luigi.Config):  # noqa: N801 - luigi's rule: the class is named a
         default="monthly", pattern="daily|weekly|monthly", allowed="daily, weekly or monthly"
     )
     horizon_days: int = Whole(at_least=0)
+    fallback_days: int = Whole(default=0, at_least=0)
+    model_date: str = OptionalDay()
     storage: str = Place(
         pattern=r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/.*)?|((?!://).)+",
         allowed="a folder or gs://bucket/prefix",

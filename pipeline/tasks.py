@@ -26,6 +26,7 @@ from pipeline.dates import (
     training_date,
 )
 from pipeline.errors import PipelineError
+from pipeline.models import MODEL, model_date, training_run
 from pipeline.opening import current_layout, current_load_family, current_schedule
 from pipeline.targets import RunTarget
 from pipeline.times import now, today
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
     from pipeline.compute import Compute
 
 ACTIONS = ("training", "application")
+
+
+class StrictParameter(luigi.BoolParameter):
+    """Whether a date is predicted by no model but its own, whatever `fallback_days` says."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            significant=False, description="no model but the one in force, despite fallback_days"
+        )
 
 
 class RunTask(luigi.Task):
@@ -112,6 +122,7 @@ class ExtractData(RunTask):
 
     action = luigi.ChoiceParameter(choices=ACTIONS)
     date = DayParameter()
+    strict = StrictParameter()
     priority = 30
 
     @property
@@ -125,7 +136,7 @@ class ExtractData(RunTask):
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         if self.action == "training" or settings.action(self.action).data:
             return {}
-        return {"model": TrainModel((model_date(date),))}
+        return {MODEL: model_for(date, strict=self.strict)}
 
     def open_compute(self) -> "Compute":
         return opening.open_extraction(self.action)
@@ -175,12 +186,68 @@ class TrainModel(JobTask):
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         return {"data": ExtractData("training", date)}
 
+    def run(self) -> None:
+        from pipeline import fallback
+
+        with fallback.recording(target.run for target in self.output()):
+            super().run()
+
     def conclude(self) -> None:
         from pipeline import running
 
-        application = ApplyModel(self.dates)
-        constants = application.constants(min(self.dates), job="")
+        first = min(self.dates)
+        constants = _constants(first, first, job="")
         running.check_promises([target.run for target in self.output()], constants)
+
+
+class ModelInForce(RunTask):
+    """A model that may predict `date`: its own, or an older one when its training is given up.
+
+    The training is no task of its own then: Luigi holds back all that stands on one that failed.
+    """
+
+    runs_family = TrainModel.action
+    told_as = "TrainModel"
+    date = DayParameter()
+    priority = 40
+
+    @property
+    def training(self) -> TrainModel:
+        return TrainModel((model_date(self.date),))
+
+    @property
+    def dates(self) -> Dates:
+        return self.training.dates
+
+    def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
+        return self.training.sources(date)
+
+    def open_compute(self) -> "Compute":
+        return self.training.open_compute()
+
+    def process_resources(self) -> dict[str, int]:
+        return self.training.process_resources()
+
+    def complete(self) -> bool:
+        from pipeline import fallback, running
+
+        settled = fallback.is_settled(self.date)
+        if not settled:
+            running.preload(self)
+        return settled
+
+    def requires(self) -> list[luigi.Task]:
+        return [] if self.complete() else super().requires()
+
+    def output(self) -> list[RunTarget]:
+        from pipeline import fallback
+
+        return [RunTarget(fallback.find_model(self.date) or training_run(self.date))]
+
+    def run(self) -> None:
+        from pipeline import fallback
+
+        fallback.train_or_fall_back(self.training, self.date)
 
 
 class Retrain(luigi.WrapperTask):
@@ -192,35 +259,45 @@ class Retrain(luigi.WrapperTask):
         detaching.install()
 
     def requires(self) -> luigi.Task:
-        return TrainModel((model_date(today()),))
+        return TrainModel((training_date(current_schedule(), today()),))
 
 
 class ApplyModel(JobTask):
     """Predict for `date` with the model that was in force then."""
 
     action = "application"
-    image_from = "model"
+    strict = StrictParameter()
+    image_from = MODEL
     priority = 10
 
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         return {
-            "data": ExtractData("application", date),
-            "model": TrainModel((model_date(date),)),
+            "data": ExtractData("application", date, strict=self.strict),
+            MODEL: model_for(date, strict=self.strict),
         }
 
+    def run(self) -> None:
+        from pipeline import fallback
+
+        for date in self.dates:
+            fallback.refuse_mix(date, self._trained(date))
+        super().run()
+
     def constants(self, date: datetime.date, job: str) -> Mapping[str, object]:
-        return {
-            "date": {"type": "date", "value": str(date)},
-            "model_date": {"type": "date", "value": str(model_date(date))},
-            "run_id": job,
-            "scored_at": {"type": "timestamp", "value": now()},
-        }
+        return _constants(date, self._trained(date), job)
+
+    def _trained(self, date: datetime.date) -> datetime.date:
+        """When the model was trained that predicts `date`."""
+        [target] = model_for(date, strict=self.strict).output()
+        trained: datetime.date = target.run.date
+        return trained
 
 
 class LoadToBigQuery(RunTask):
     """Replace the partition `date` of this version's table by the predictions for `date`."""
 
     date = DayParameter()
+    strict = StrictParameter()
 
     @property
     def dates(self) -> Dates:
@@ -231,7 +308,12 @@ class LoadToBigQuery(RunTask):
         return current_load_family()
 
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
-        return {"predictions": ApplyModel((date,))}
+        return {"predictions": ApplyModel((date,), strict=self.strict)}
+
+    def conclude(self) -> None:
+        from pipeline import fallback
+
+        fallback.tell(self.date)
 
     def open_compute(self) -> "Compute":
         return opening.open_delivery()
@@ -246,6 +328,9 @@ class Backfill(luigi.Task):
     start = OptionalDayParameter(description="the first date")
     stop = OptionalDayParameter(description="the date after the last one")
     last = luigi.OptionalIntParameter(default=None, description="how many days up to today")
+    fallback = luigi.BoolParameter(
+        description="let fallback_days hold; else each date waits for the model of its own"
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
@@ -269,13 +354,25 @@ class Backfill(luigi.Task):
         return not missing
 
     def requires(self) -> list[luigi.Task]:
-        loads = [LoadToBigQuery(date) for date in self.dates]
+        loads = [LoadToBigQuery(date, strict=not self.fallback) for date in self.dates]
         return [load for load in loads if not all(run.exists() for run in load.output())]
 
     def run(self) -> None:
         """Nothing to do but to have required."""
 
 
-def model_date(date: datetime.date) -> datetime.date:
-    """When the model that is in force on `date` was trained."""
-    return training_date(current_schedule(), date)
+def model_for(date: datetime.date, *, strict: bool) -> TrainModel | ModelInForce:
+    """What `date` waits for before it is predicted. `strict`: nothing but its own model will do."""
+    if strict or not settings.pipeline().fallback_days:
+        return TrainModel((model_date(date),))
+    return ModelInForce(date)
+
+
+def _constants(date: datetime.date, trained: datetime.date, job: str) -> Mapping[str, object]:
+    """The columns of every row that is predicted for `date`."""
+    return {
+        "date": {"type": "date", "value": str(date)},
+        "model_date": {"type": "date", "value": str(trained)},
+        "run_id": job,
+        "scored_at": {"type": "timestamp", "value": now()},
+    }

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import luigi
 
-from pipeline.errors import JobFailedError
+from pipeline.errors import FallbackError, JobFailedError
 from pipeline.messages import explain, read_traceback
 
 _UNFINISHED = ".unfinished"
@@ -56,6 +56,8 @@ def describe(task: luigi.Task, cause: BaseException | str | None) -> list[Failur
             )
             for problem in cause.problems
         ]
+    if isinstance(cause, FallbackError):
+        return [Failure("TrainModel", "training", [cause.date], _line(str(cause)))]
     reason, detail = _explain(task, cause)
     return [Failure(name, family, dates, _line(reason), detail)]
 
@@ -101,6 +103,8 @@ def _dates(task: luigi.Task) -> Sequence[datetime.date]:
 
 
 def _name(task: luigi.Task) -> str:
+    if told_as := getattr(task, "told_as", None):
+        return str(told_as)
     action = getattr(task, "action", None)
     # An action that is a parameter tells two tasks apart.
     is_parameter = "action" in dict(task.get_params())

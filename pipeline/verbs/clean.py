@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pipeline import cleaned, finished, opening, storage
 from pipeline.errors import DateError
 from pipeline.layout import Run, file_url
+from pipeline.models import oldest_needed
 from pipeline.overview import Overview
 from pipeline.storage import Entry
-from pipeline.tasks import model_date
 from pipeline.times import today
 from pipeline.verbs import DATA
 from pipeline.verbs.runs import open_overview
@@ -81,7 +81,7 @@ def _find(before: datetime.date) -> Iterator[Waste]:
 def _is_needed(run: Run, before: datetime.date, load: str, overview: Overview) -> bool:
     """Whether something may yet be made from the files that a run's marker lists."""
     if run.family == "training":
-        return model_date(before) <= run.date
+        return oldest_needed(before) <= run.date
     family = {"application": load}.get(run.family) or run.family.removeprefix("data/")
     return not overview.is_done(opening.current_layout().run(family, run.date))
 

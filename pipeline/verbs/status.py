@@ -12,8 +12,8 @@ from rich.text import Text
 from pipeline import opening
 from pipeline.dates import Dates
 from pipeline.layout import Layout, Run
+from pipeline.models import model_date_in_force
 from pipeline.overview import Condition, RunState
-from pipeline.tasks import model_date
 from pipeline.verbs import DATA, JOB_TASKS
 from pipeline.verbs.runs import open_overview
 
@@ -52,7 +52,7 @@ def status(dates: Dates, *, as_json: bool = False) -> int:
 
 
 def _columns(layout: Layout, load: str, date: datetime.date) -> list[Column]:
-    trained = model_date(date)
+    trained = model_date_in_force(date)
     return [
         Column(
             "TrainModel",

@@ -34,7 +34,7 @@ def test_cron_begins_what_the_crontab_says_and_all_is_loaded(engine, project, sc
     # Both lines began in the same minute, and did each thing once.
     assert {claim.name for claim in project.root.rglob("claim-*.json")} == {"claim-1.json"}
     assert len(list(project.root.glob("training/date=*/_SUCCESS"))) <= 2
-    assert "begins: luigi --module pipeline Backfill --last 7 --workers 4" in printed
+    assert "begins: luigi --module pipeline Backfill --last 7 --fallback --workers 4" in printed
     log = (scheduler.state / "log" / "backfill.log").read_text()
     assert "ended with exit status 0" in log
 

@@ -1,0 +1,143 @@
+"""When a training has failed for good: which older model may take its place, and who is told.
+
+A training is given up by whoever sees it fail for good, with a record beside its last claim. The
+command that fills a date by an older model fails once that is done, so that its exit status and
+the notices say it; the next command finds the date done.
+"""
+
+import datetime
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pipeline import claims, finished, settings, storage
+from pipeline.dates import days_before
+from pipeline.errors import DataError, FallbackError, JobFailedError
+from pipeline.layout import MARKER, Run, cleaned_beside, given_up
+from pipeline.models import MODEL, training_run
+from pipeline.opening import current_layout
+from pipeline.records import GivenUp
+from pipeline.targets import RunTarget
+from pipeline.times import now
+
+if TYPE_CHECKING:
+    from pipeline.tasks import TrainModel
+
+# A child of Luigi's logger: one level and one format for all that a command says.
+logger = logging.getLogger("luigi-interface.pipeline")
+
+
+def find_model(date: datetime.date) -> Run | None:
+    """The finished model that predicts `date`; None when there is none that may.
+
+    That is the one whose query has made its data already, else its own, else the newest allowed.
+    """
+    own = training_run(date)
+    bound = _maker_of_data(date)
+    if bound and RunTarget(bound).exists():
+        return bound
+    return own if RunTarget(own).exists() else _newest_allowed(own, date)
+
+
+def is_settled(date: datetime.date) -> bool:
+    """Whether it is known which model predicts `date`, so that no training is to be tried."""
+    own = training_run(date)
+    if RunTarget(own).exists() or _maker_of_data(date):
+        return True
+    return reason_given_up(own) is not None and _newest_allowed(own, date) is not None
+
+
+def find_newest(first: datetime.date, before: datetime.date) -> Run | None:
+    """The newest finished model of [`first`, `before`) whose files are still there."""
+    layout = current_layout()
+    folder = layout.family("training")
+    urls = {entry.url for entry in storage.open(folder).list(folder)}
+    markers = [url for url in urls if url.endswith(f"/{MARKER}")]
+    runs = [layout.run_at(url) for url in markers if cleaned_beside(url) not in urls]
+    return max((run for run in runs if run and first <= run.date < before), default=None)
+
+
+@contextmanager
+def recording(runs: Iterable[Run]) -> Iterator[None]:
+    """Give those of the trainings up that fail for good in the block."""
+    try:
+        yield
+    except JobFailedError as error:
+        problems = {problem.date: problem for problem in error.problems}
+        for run in runs:
+            if problem := problems.get(run.date):
+                record = GivenUp(problem.reason, problem.log, now())
+                number = claims.read_standing(run).number
+                storage.write_once(given_up(run, number), record.dump())
+        raise
+
+
+def reason_given_up(run: Run) -> str | None:
+    """Why the newest attempt at a training was the last one; None when it was not."""
+    url = given_up(run, claims.read_standing(run).number)
+    store = storage.open(url)
+    return GivenUp.parse(store.read(url), url).reason if store.exists(url) else None
+
+
+def train_or_fall_back(training: "TrainModel", date: datetime.date) -> None:
+    """Train the model of `date`. When that fails and an older one may predict it, only say so.
+
+    Raises `JobFailedError` when there is none that may.
+    """
+    try:
+        training.run()
+    except JobFailedError as error:
+        older = find_model(date)
+        if older is None:
+            raise JobFailedError(f"{error}\n{_no_model(date)}", error.problems) from None
+        logger.warning("%s\n%s is to be predicted by the model of %s.", error, date, older.date)
+
+
+def refuse_mix(date: datetime.date, model: datetime.date) -> None:
+    """Raise `DataError` when the data of `date` were made by the query of another model."""
+    made_by = _maker_of_data(date)
+    if made_by and made_by.date != model:
+        raise DataError(
+            f"The data for application of {date} were made by the query of the model of"
+            f" {made_by.date}, and the model of {model} is to predict them. Have them made again:"
+            f" python -m pipeline forget ExtractData {date}"
+        )
+
+
+def tell(date: datetime.date) -> None:
+    """Raise `FallbackError` when the predictions of `date` are by an older model than its own."""
+    own = training_run(date)
+    used = _model_of(current_layout().run("application", date))
+    if used is None or used.date >= own.date or RunTarget(own).exists():
+        return
+    reason = reason_given_up(own)
+    raise FallbackError(
+        f"{date} is loaded, but its predictions are by the model of {used.date}: {own} failed"
+        f"{f': {reason}' if reason else ''}. When that is mended, type: luigi --module pipeline"
+        f" TrainModel --date {own.date}",
+        own.date,
+    )
+
+
+def _maker_of_data(date: datetime.date) -> Run | None:
+    """The model whose query has made the data of `date`: the one that fits them."""
+    data = current_layout().run("data/application", date)
+    return _model_of(data) if RunTarget(data).exists() else None
+
+
+def _model_of(run: Run) -> Run | None:
+    """The model that a finished run was made from."""
+    source = finished.read_marker(run.marker).made_from.get(MODEL)
+    return current_layout().run_at(source.marker) if source else None
+
+
+def _newest_allowed(own: Run, date: datetime.date) -> Run | None:
+    return find_newest(days_before(date, settings.pipeline().fallback_days), own.date)
+
+
+def _no_model(date: datetime.date) -> str:
+    newest = find_newest(datetime.date.min, training_run(date).date)
+    found = f"the newest before it is of {newest.date}" if newest else "there is none before it"
+    days = settings.pipeline().fallback_days
+    return f"No other model may predict {date}: fallback_days is {days}, and {found}."

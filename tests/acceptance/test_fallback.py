@@ -1,0 +1,143 @@
+"""A training that fails for good: its dates wait, or take an older model and say so."""
+
+import datetime
+
+import pytest
+
+from tests.listeners import listen_as_webhook
+
+LOAD = ("LoadToBigQuery", "--date", "2024-04-01")
+REASON = "roc_auc is 0.55, and its floor is 0.6"
+
+
+@pytest.fixture
+def failing(project):
+    """A project that has last month's model, and whose training of 2024-04-01 fails."""
+    assert project.luigi("LoadToBigQuery", "--date", "2024-03-20").status == 0
+    project.mischief("training", **{"2024-04-01": {"fail": REASON}})
+    return project
+
+
+def model_dates(project, date: str) -> list[str]:
+    rows = project.table("SELECT DISTINCT date, model_date FROM predictions")
+    return [str(trained) for day, trained in rows if str(day) == date]
+
+
+def trainings(project) -> list[str]:
+    return [name for name in project.job_names("training") if "20240401" in name]
+
+
+def test_without_fallback_the_date_waits_and_one_reason_is_given(failing):
+    ended = failing.luigi(*LOAD)
+    assert ended.status == 30
+    assert f"training of 2024-04-01 failed: {REASON}" in ended.output
+    assert not failing.is_done("application", "2024-04-01")
+    assert model_dates(failing, "2024-04-01") == []
+
+
+def test_with_fallback_the_date_is_filled_by_last_months_model_and_the_command_fails(failing):
+    failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    ended = failing.luigi(*LOAD)
+    assert ended.status == 30
+    told = "2024-04-01 is loaded, but its predictions are by the model of 2024-03-01"
+    assert f"{told}: training of 2024-04-01 failed: {REASON}." in ended.output
+    assert "luigi --module pipeline TrainModel --date 2024-04-01" in ended.output
+    assert model_dates(failing, "2024-04-01") == ["2024-03-01"]
+    marker = failing.marker("application", "2024-04-01")
+    assert marker["about"]["constants"]["model_date"]["value"] == "2024-03-01"
+    assert "/training/date=2024-03-01/" in marker["made_from"]["model"]["marker"]
+    assert not failing.is_done("training", "2024-04-01")
+
+
+def test_what_is_filled_stays_as_it_is_and_the_training_is_not_tried_again_by_itself(failing):
+    failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    failing.luigi(*LOAD)
+    rows = failing.table()
+    assert failing.luigi(*LOAD).status == 0
+    ended = failing.luigi("LoadToBigQuery", "--date", "2024-04-02")
+    assert ended.status == 30
+    assert len(trainings(failing)) == 1
+    failing.mischief("training")
+    assert failing.luigi("TrainModel", "--date", "2024-04-01").status == 0
+    assert failing.luigi("LoadToBigQuery", "--date", "2024-04-03").status == 0
+    assert model_dates(failing, "2024-04-02") == ["2024-03-01"]
+    assert model_dates(failing, "2024-04-03") == ["2024-04-01"]
+    assert [row for row in failing.table() if row in rows] == rows
+
+
+def test_a_model_that_is_too_old_is_not_taken(failing):
+    failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 31")
+    assert model_dates(failing, "2024-04-01") == []
+    assert failing.luigi(*LOAD).status == 30
+    assert model_dates(failing, "2024-04-01") == ["2024-03-01"]
+    ended = failing.luigi("LoadToBigQuery", "--date", "2024-04-02")
+    assert ended.status == 30
+    wanted = "No other model may predict 2024-04-02: fallback_days is 31, and the newest before it"
+    assert f"{wanted} is of 2024-03-01." in ended.output
+    assert not failing.is_done("application", "2024-04-02")
+
+
+def test_a_backfill_is_strict_unless_it_is_told(failing):
+    failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    days = ("Backfill", "--start", "2024-04-01", "--stop", "2024-04-04")
+    ended = failing.luigi(*days)
+    assert ended.status == 30
+    assert not failing.is_done("application", "2024-04-01")
+    ended = failing.luigi(*days, "--fallback", "--workers", "2")
+    assert ended.status == 30
+    for day in ("2024-04-01", "2024-04-02", "2024-04-03"):
+        assert model_dates(failing, day) == ["2024-03-01"]
+    assert failing.luigi(*days).status == 0
+
+
+def test_data_of_one_model_are_not_predicted_by_another(failing):
+    failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    words = ("--action", "application", "--date", "2024-04-01")
+    failing.luigi("ExtractData", *words)
+    failing.mischief("training")
+    ended = failing.luigi("LoadToBigQuery", "--date", "2024-04-01", "--strict")
+    assert ended.status == 30
+    assert "were made by the query of the model of 2024-03-01" in ended.output
+    assert "python -m pipeline forget ExtractData 2024-04-01" in ended.output
+    assert failing.luigi(*LOAD).status == 0
+    assert model_dates(failing, "2024-04-01") == ["2024-03-01"]
+
+
+def test_a_pinned_model_predicts_all_dates_from_its_own_on(project):
+    project.replace_setting("[pipeline]", "[pipeline]\nmodel_date = 2024-03-01")
+    assert project.luigi("LoadToBigQuery", "--date", "2024-05-10").status == 0
+    assert model_dates(project, "2024-05-10") == ["2024-03-01"]
+    ended = project.luigi("LoadToBigQuery", "--date", "2024-02-28")
+    assert ended.status == 35
+    assert "model_date = 2024-03-01 under [pipeline] is after 2024-02-28" in ended.output
+    assert project.pipeline("status", "--start", "2024-02-28", "--stop", "2024-03-02").status == 0
+
+
+def test_a_pinned_model_leaves_retraining_to_the_schedule(project):
+    project.replace_setting("[pipeline]", "[pipeline]\nmodel_date = 2024-03-01")
+    today = datetime.datetime.now(datetime.UTC).date()
+    assert project.luigi("Retrain").status == 0
+    assert project.is_done("training", str(today.replace(day=1)))
+
+
+def test_a_floor_that_is_missed_on_the_1st_is_told_and_its_end_is_told_once(visits_project):
+    project = visits_project
+    project.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    assert project.luigi("LoadToBigQuery", "--date", "2024-03-20").status == 0
+    project.set(notices="webhook = env:HOOK")
+    with listen_as_webhook() as webhook:
+        project.environment = {"HOOK": webhook.address}
+        project.edit_config("training", floors={"accuracy": 1.0})
+        ended = project.luigi(*LOAD)
+        assert ended.status == 30
+        assert model_dates(project, "2024-04-01") == ["2024-03-01"]
+        [text] = webhook.texts
+        assert text.startswith("toy v1: TrainModel 2024-04-01 failed (told by ")
+        told = "TrainModel 2024-04-01: 2024-04-01 is loaded, but its predictions are by the model"
+        assert f"{told} of 2024-03-01: training of 2024-04-01 failed: accuracy is " in text
+        assert project.luigi(*LOAD).status == 0
+        assert len(webhook.texts) == 1
+        project.edit_config("training", floors={})
+        assert project.luigi("TrainModel", "--date", "2024-04-01").status == 0
+        assert webhook.texts[1:] == [webhook.texts[-1]]
+        assert "Recovered: TrainModel 2024-04-01" in webhook.texts[-1]
