@@ -18,6 +18,9 @@ from pipeline.errors import FormatError
 
 FORMAT = 1
 
+# The model that a new one is compared with, among the inputs of its training.
+PREVIOUS = "previous"
+
 
 class Budget(StrEnum):
     """What a retry is paid from."""
@@ -219,6 +222,11 @@ class Marker(Record):
     started_at: str
     ended_at: str
     about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """What its results come from, without what they were only compared with."""
+        return [source for name, source in self.made_from.items() if name != PREVIOUS]
 
     @classmethod
     def build(cls, values: Mapping[str, Any], url: str) -> Self:

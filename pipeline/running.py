@@ -51,6 +51,7 @@ def check_promises(runs: Iterable[Run], constants: Mapping[str, object]) -> None
 def _order(task: "RunTask", run: Run) -> Order:
     made_from = {name: source.output() for name, source in task.sources(run.date).items()}
     inputs = {name: finished.seal(target.run) for name, [target] in made_from.items()}
+    inputs |= {name: finished.seal(each) for name, each in task.compared_with(run.date).items()}
 
     def request(job: str) -> RunRequest:
         return RunRequest(run.date, run.folder, inputs, task.constants(run.date, job))

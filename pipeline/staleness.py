@@ -39,7 +39,7 @@ class Staleness:
 
     def _reasons(self, marker: Marker) -> Iterator[str]:
         yield self._explain_files(marker)
-        for source in marker.made_from.values():
+        for source in marker.sources:
             yield self._explain_source(source)
         # The last: other queries and configs are other code, too.
         yield self._explain_code(marker)

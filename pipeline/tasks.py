@@ -26,6 +26,7 @@ from pipeline.dates import (
     training_date,
 )
 from pipeline.errors import PipelineError
+from pipeline.layout import Run
 from pipeline.models import MODEL, model_date, training_run
 from pipeline.opening import current_layout, current_load_family, current_schedule
 from pipeline.targets import RunTarget
@@ -73,6 +74,10 @@ class RunTask(luigi.Task):
     @abstractmethod
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         """The tasks that the run of `date` is made from, by what they are to it."""
+
+    def compared_with(self, date: datetime.date) -> Mapping[str, Run]:
+        """Finished runs that the run of `date` is compared with, if there are any by then."""
+        return {}
 
     @abstractmethod
     def open_compute(self) -> "Compute":
@@ -185,6 +190,13 @@ class TrainModel(JobTask):
 
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         return {"data": ExtractData("training", date)}
+
+    def compared_with(self, date: datetime.date) -> Mapping[str, Run]:
+        from pipeline import fallback
+        from pipeline.records import PREVIOUS
+
+        newest = fallback.find_newest(datetime.date.min, before=date)
+        return {PREVIOUS: newest} if newest else {}
 
     def run(self) -> None:
         from pipeline import fallback

@@ -54,8 +54,7 @@ def _find_standing_on(run: Run, overview: Overview, families: Iterable[str]) -> 
     found = {run.marker: run}
     # Families are in the order of the chain, so that a run comes after what it is made from.
     for each in done:
-        sources = finished.read_marker(each.marker).made_from.values()
-        if any(source.marker in found for source in sources):
+        if any(source.marker in found for source in finished.read_marker(each.marker).sources):
             found[each.marker] = each
     return list(found.values())
 

@@ -1,6 +1,7 @@
 """A training that fails for good: its dates wait, or take an older model and say so."""
 
 import datetime
+import json
 
 import pytest
 
@@ -141,3 +142,21 @@ def test_a_floor_that_is_missed_on_the_1st_is_told_and_its_end_is_told_once(visi
         assert project.luigi("TrainModel", "--date", "2024-04-01").status == 0
         assert webhook.texts[1:] == [webhook.texts[-1]]
         assert "Recovered: TrainModel 2024-04-01" in webhook.texts[-1]
+
+
+def test_a_model_is_compared_with_the_newest_before_it_and_does_not_stand_on_it(project):
+    for day in ("2024-02-01", "2024-04-01", "2024-03-01"):
+        assert project.luigi("TrainModel", "--date", day).status == 0
+    made_from = {
+        day: project.marker("training", day)["made_from"].get("previous", {}).get("marker", "")
+        for day in ("2024-02-01", "2024-03-01", "2024-04-01")
+    }
+    assert made_from["2024-02-01"] == ""
+    assert made_from["2024-03-01"].endswith("/training/date=2024-02-01/_SUCCESS")
+    assert made_from["2024-04-01"].endswith("/training/date=2024-02-01/_SUCCESS")
+    ended = project.pipeline("forget", "TrainModel", "2024-02-01", "--yes")
+    assert "To be made again, 1 in all" in ended.output
+    states = json.loads(
+        project.pipeline("status", "--json", "--start", "2024-04-01", "--stop", "2024-04-02").output
+    )
+    assert "stale" not in {state["condition"] for state in states}
