@@ -12,7 +12,7 @@ from typing import Any, Self
 from pipeline import finished
 from pipeline.errors import DataError
 from pipeline.layout import base_name, file_url
-from pipeline.queries import FEATURES, LABELS
+from pipeline.queries import FEATURES, LABELS, READY
 
 _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR)
 
@@ -45,6 +45,12 @@ class Recipe:
         """The queries by the names of their files."""
         labels = {} if self.labels is None else {LABELS: self.labels}
         return {FEATURES: self.features, **labels}
+
+
+def read_ready(package: Path) -> str | None:
+    """The query that tells whether the data of a date are complete; None: they always are."""
+    path = package / "queries" / READY
+    return _read(path) if path.exists() else None
 
 
 def sealed_key(url: str) -> tuple[str, ...]:

@@ -57,6 +57,11 @@ class pipeline(luigi.Config):  # noqa: N801 - luigi's rule: the class is named a
         default="monthly", pattern="daily|weekly|monthly", allowed="daily, weekly or monthly"
     )
     horizon_days: int = Whole(at_least=0)
+    ready_by: str = Text(
+        default="00:00",
+        pattern=r"([01]\d|2[0-3]):[0-5]\d",
+        allowed="a time of day (UTC) as HH:MM",
+    )
     fallback_days: int = Whole(default=0, at_least=0)
     model_date: str = OptionalDay()
     storage: str = Place(

@@ -10,6 +10,7 @@ jobs are watched for `jobs`, how data are made for `extraction`.
 import datetime
 from abc import abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import luigi
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from pipeline.compute import Compute
 
 ACTIONS = ("training", "application")
+# Where the model package may have a query that tells whether data are complete.
+READY = "queries/ready.sql"
 
 
 class StrictParameter(luigi.BoolParameter):
@@ -143,8 +146,45 @@ class ExtractData(RunTask):
             return {}
         return {MODEL: model_for(date, strict=self.strict)}
 
+    def requires(self) -> list[luigi.Task]:
+        sources = super().requires()
+        if self._may_be_late:
+            sources.append(SourcesReady(self.date))  # type: ignore[no-untyped-call]
+        return sources
+
     def open_compute(self) -> "Compute":
         return opening.open_extraction(self.action)
+
+    @property
+    def _may_be_late(self) -> bool:
+        """Whether somebody has to ask if the sources are complete. Not for files of one's own."""
+        package: Path = settings.pipeline().prediction
+        return not settings.action(self.action).data and (package / READY).exists()
+
+
+class SourcesReady(luigi.ExternalTask):
+    """That what the queries read is complete up to `date`, as the package's ready.sql says.
+
+    The pipeline can only wait for that: Luigi calls it missing data.
+    """
+
+    date = DayParameter()
+
+    def complete(self) -> bool:
+        from pipeline import readiness
+
+        return readiness.is_ready(self.date)
+
+    @property
+    def dates(self) -> Dates:
+        return (self.date,)
+
+    def why_missing(self) -> str:
+        """What people are told of it; empty as long as it is too early to tell."""
+        from pipeline import readiness
+
+        ready_by = settings.pipeline().ready_by
+        return readiness.explain(self.date, ready_by, datetime.datetime.now(datetime.UTC))
 
 
 class JobTask(RunTask):

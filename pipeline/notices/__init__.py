@@ -57,7 +57,8 @@ def _note(task: luigi.Task, cause: BaseException | str | None = None) -> None:
         from pipeline.notices import notes
 
         try:
-            notes.write(folder, notes.describe(task, cause))
+            if failures := notes.describe(task, cause):
+                notes.write(folder, failures)
         except OSError as error:
             logger.warning("That %s failed can't be told: %s", task, error)
 

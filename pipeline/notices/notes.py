@@ -40,7 +40,10 @@ class Failure:
 
 
 def describe(task: luigi.Task, cause: BaseException | str | None) -> list[Failure]:
-    """What a task's end means for its dates. `cause` is what Luigi's event came with."""
+    """What a task's end means for its dates: nothing, when it may be late.
+
+    `cause` is what Luigi's event came with.
+    """
     family = getattr(task, "runs_family", None)
     dates = _dates(task)
     name = _name(task)
@@ -59,7 +62,7 @@ def describe(task: luigi.Task, cause: BaseException | str | None) -> list[Failur
     if isinstance(cause, FallbackError):
         return [Failure("TrainModel", "training", [cause.date], _line(str(cause)))]
     reason, detail = _explain(task, cause)
-    return [Failure(name, family, dates, _line(reason), detail)]
+    return [Failure(name, family, dates, _line(reason), detail)] if reason else []
 
 
 def write(folder: Path, failures: Sequence[Failure]) -> None:
@@ -120,7 +123,7 @@ def _explain(task: luigi.Task, cause: BaseException | str | None) -> tuple[str, 
         return cause.removeprefix(f"Task {task.task_id} "), ""
     trace = _trace_of_planning()
     if not trace:
-        return "the data that it needs from elsewhere are not there", ""
+        return _explain_missing(task), ""
     return read_traceback(trace) or _last_line(trace), trace
 
 
@@ -132,6 +135,12 @@ def _trace_of_planning() -> str:
         if frame.f_globals.get("__name__") == "luigi.worker" and frame.f_code.co_name == "_add":
             return str(frame.f_locals.get("formatted_traceback") or "")
     return ""
+
+
+def _explain_missing(task: luigi.Task) -> str:
+    """What an external task says of itself; empty when nobody is to be told."""
+    why_missing = getattr(task, "why_missing", None)
+    return why_missing() if why_missing else "the data that it needs from elsewhere are not there"
 
 
 def _last_line(trace: str) -> str:

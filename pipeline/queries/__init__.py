@@ -16,6 +16,7 @@ from pipeline.queries.reading import Body, read
 
 FEATURES = "features.sql"
 LABELS = "labels.sql"
+READY = "ready.sql"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,12 @@ def compose_application(features: str, date: datetime.date) -> Composed:
     return Composed(
         read(FEATURES, features, parameters=("date",), required="date").text, {"date": date}
     )
+
+
+def compose_ready(text: str, date: datetime.date) -> Composed:
+    """The query that tells whether the data before `date` are complete. Raises `QueryError`."""
+    body = read(READY, text, parameters=("date",), required="date", named=False)
+    return Composed(body.text, {"date": date})
 
 
 def _join(left: Body, right: Body, key: Sequence[str], *, comment: str) -> str:

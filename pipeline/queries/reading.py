@@ -49,9 +49,12 @@ class Body:
 
 
 @cache
-def read(name: str, text: str, *, parameters: tuple[str, ...], required: str) -> Body:
+def read(
+    name: str, text: str, *, parameters: tuple[str, ...], required: str, named: bool = True
+) -> Body:
     """The query `text` of the file `name`, which may use `parameters` and must use `required`.
 
+    Each of its columns must have a name, unless `named` is false.
     A backfill has the same text for many dates: it is read once.
     """
     tokens = _tokenize(name, text)
@@ -59,7 +62,8 @@ def read(name: str, text: str, *, parameters: tuple[str, ...], required: str) ->
     tree = _parse(name, text)
     _check_parameters(name, _find_parameters(tree), parameters, required)
     body = Body(name, statement, None if tree.is_star else tuple(tree.named_selects))
-    _check_columns(body)
+    if named:
+        _check_columns(body)
     return body
 
 

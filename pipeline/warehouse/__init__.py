@@ -82,6 +82,12 @@ class Warehouse(Protocol):
         the keys), and when there are no rows; `DataError` when a table's files can't be read.
         """
 
+    def ask(self, query: str, parameters: Mapping[str, datetime.date]) -> object:
+        """The one value of the one row that `query` returns. Leaves nothing anywhere.
+
+        Raises `QueryError` when the query is refused, and when it returns more or less than that.
+        """
+
     def load(self, batch: Batch, table: str) -> Loaded:
         """Replace one date of `table` by the rows of `batch`, and nothing else.
 

@@ -14,6 +14,18 @@ def no_rows_returned(parameters: Mapping[str, datetime.date]) -> QueryError:
     )
 
 
+def one_value(answer: Sequence[Sequence[object]]) -> object:
+    """What a query of one value has returned, given its first rows. Raises `QueryError`."""
+    if len(answer) != 1 or len(answer[0]) != 1:
+        shape = f"{len(answer[0])} columns" if len(answer) == 1 else f"{len(answer) or 'no'} rows"
+        more = " or more" if len(answer) > 1 else ""
+        raise QueryError(
+            f"The query returns {shape}{more}. It must return one row of one column: aggregate,"
+            " without GROUP BY."
+        )
+    return answer[0][0]
+
+
 def no_select() -> QueryError:
     return QueryError("A query must be one SELECT, which may begin with WITH.")
 

@@ -427,3 +427,23 @@ def test_a_table_that_is_not_there_can_be_neither_read_nor_published(house, load
         house.read("p", DAY)
     with pytest.raises(TableError, match=r"no table p\. Load a date"):
         house.publish("predictions", "p")
+
+
+def test_a_question_has_one_answer(house):
+    query = "SELECT COUNT(*) > 1 FROM orders WHERE date < @date"
+    assert house.ask(query, {"date": DAY}) is True
+    assert house.ask("SELECT COUNT(*) FROM orders", {}) == len(ORDERS["id"])
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELECT id FROM orders", "returns 2 rows or more"),
+        ("SELECT id FROM orders WHERE id > 100", "returns no rows"),
+        ("SELECT COUNT(*), 1 FROM orders", "returns 2 columns"),
+        ("SELECT nothing FROM orders", "nothing"),
+    ],
+)
+def test_a_question_with_another_answer_is_refused(house, query, message):
+    with pytest.raises(QueryError, match=message):
+        house.ask(query, {})

@@ -6,6 +6,7 @@ the attempt, so that it runs once, however often it is asked for.
 
 import datetime
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from google.cloud.bigquery import QueryJobConfig
@@ -61,6 +62,16 @@ class GoogleWarehouse:
         folder: str,
     ) -> Extraction:
         return Extractor(self.jobs, query, parameters, key, folder).run()
+
+    def ask(self, query: str, parameters: Mapping[str, datetime.date]) -> object:
+        date = max(parameters.values(), default=None)
+        config = QueryJobConfig(
+            query_parameters=date_parameters(parameters), labels=self.jobs.label("ask", date)
+        )
+        config.default_dataset = self.dataset.source
+        rows = self.jobs.query(query, config, by_user=True).rows
+        with self.dataset.naming("read what a query returned"):
+            return refusals.one_value([row.values() for row in islice(rows, 2)])
 
     def load(self, batch: Batch, table: str) -> Loaded:
         return partition.replace(self.jobs, batch, table)

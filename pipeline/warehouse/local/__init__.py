@@ -68,6 +68,14 @@ class LocalWarehouse:
                 files = [_deliver(path, folder) for path in result.write(key, Path(scratch))]
                 return Extraction(tuple(files), rows, result.types())
 
+    def ask(self, query: str, parameters: Mapping[str, datetime.date]) -> object:
+        tree = parse(query)
+        with tempfile.TemporaryDirectory() as scratch, in_memory(Path(scratch)) as connection:
+            sources = Sources(connection, self.tables, Path(scratch))
+            text = to_duckdb(translate(tree, parameters, sources.resolve))
+            with running_query(sources.describe, sources.check_files):
+                return refusals.one_value(connection.execute(text).fetchmany(2))
+
     def load(self, batch: Batch, table: str) -> Loaded:
         if not batch.files:
             raise refusals.no_files(table, batch.date)

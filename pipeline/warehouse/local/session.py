@@ -33,7 +33,10 @@ def in_memory(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def connect(database: str) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(database, config=_SETTINGS)
+    connection = duckdb.connect(database, config=_SETTINGS)
+    # What is printed may be a log.
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 @contextmanager

@@ -20,6 +20,19 @@ class Errand(luigi.Task):
     action = luigi.Parameter(default="training")
 
 
+class Late(luigi.ExternalTask):
+    why = luigi.Parameter()
+
+    def why_missing(self) -> str:
+        return self.why
+
+
+def test_what_may_be_late_is_noted_when_it_says_why():
+    [failure] = notes.describe(Late(why="it is past noon"), None)
+    assert failure.reason == "it is past noon"
+    assert notes.describe(Late(why=""), None) == []
+
+
 def test_a_failed_job_is_noted_date_by_date():
     problem = Problem(DAY, "a bad\nday", "a traceback", "/jobs/a/log.txt")
     [failure] = notes.describe(Chore(), JobFailedError("training failed", [problem]))
