@@ -143,11 +143,14 @@ def tell(scores: Mapping[str, Sequence[Score]], dates: Sequence[pd.Timestamp]) -
     means = {name: mean(each) for name, each in scores.items()}
     tell_line("mean", list(means.values()))
     for name in LIKELIHOODS:
-        pairs = zip(scores[OURS], scores[name], strict=True)
-        ahead = sum(ours.auc > rival.auc for ours, rival in pairs)
-        line = f"  ahead of {name} in ROC AUC on {ahead} of {len(dates)} dates"
-        goal = f" (goal: {GOAL_SHARE:.0%}){verdict(ahead >= GOAL_SHARE * len(dates))}"
-        print(line + (goal if name == "BG/NBD" else ""))
+        pairs = list(zip(scores[OURS], scores[name], strict=True))
+        auc = sum(ours.auc > rival.auc for ours, rival in pairs)
+        loss = sum(ours.loss < rival.loss for ours, rival in pairs)
+        goal = f" (goal: {GOAL_SHARE:.0%}){verdict(auc >= GOAL_SHARE * len(dates))}"
+        print(
+            f"  ahead of {name} on {auc} of {len(dates)} dates in ROC AUC"
+            f"{goal if name == 'BG/NBD' else ''}, on {loss} in log loss"
+        )
     ours = means[OURS]
     rival_means = [means[name] for name in LIKELIHOODS]
     for figure, first in (
@@ -162,7 +165,7 @@ def verdict(reached: bool) -> str:
 
 
 def tell_line(title: str, scores: Sequence[Score]) -> None:
-    print(f"  {title:<10}" + "".join(f"{each.auc:>12.4f} / {each.loss:.3f}" for each in scores))
+    print(f"  {title:<10}" + "".join(f"{each.auc:>11.4f} / {each.loss:.4f}" for each in scores))
 
 
 def mean(scores: Sequence[Score]) -> Score:
