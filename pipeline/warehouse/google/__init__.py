@@ -62,6 +62,9 @@ class GoogleWarehouse:
     ) -> Extraction:
         return Extractor(self.jobs, query, parameters, key, folder).run()
 
+    def estimate(self, query: str, parameters: Mapping[str, datetime.date]) -> int | None:
+        return Extractor(self.jobs, query, parameters, (), "").estimate()
+
     def load(self, batch: Batch, table: str) -> Loaded:
         return partition.replace(self.jobs, batch, table)
 

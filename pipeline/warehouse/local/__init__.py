@@ -68,6 +68,9 @@ class LocalWarehouse:
                 files = [_deliver(path, folder) for path in result.write(key, Path(scratch))]
                 return Extraction(tuple(files), rows, result.types())
 
+    def estimate(self, query: str, parameters: Mapping[str, datetime.date]) -> int | None:
+        return None
+
     def load(self, batch: Batch, table: str) -> Loaded:
         if not batch.files:
             raise refusals.no_files(table, batch.date)
