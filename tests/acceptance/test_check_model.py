@@ -114,9 +114,10 @@ def test_data_that_are_files_leave_nothing_to_prove(project):
 def test_a_prediction_that_depends_on_other_rows_is_named(trained, body, way):
     change_predict(trained, body)
     ended = check(trained)
-    [message] = [line for line in errors(ended) if f" when rows come {way}: " in line]
-    assert message.startswith("error: the model of 2024-04-01 predicts otherwise when rows come ")
-    assert ": id = " in message
+    [message] = errors(ended)
+    assert message.startswith(
+        f"error: the model of 2024-04-01 predicts otherwise when rows come {way}: id = "
+    )
     assert " has label = " in message
     assert message.endswith(OWN_ROW)
     assert SAME_TYPES in ended.output
