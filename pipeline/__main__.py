@@ -79,7 +79,7 @@ def _parse(arguments: Sequence[str] | None) -> Options:
     clean.add_argument("--older-than", metavar="DAYS", type=int, required=True)
     clean.add_argument("--dry-run", action="store_true", help="say only what would go")
 
-    check = add("check", _check, "prove that the queries see nothing of a date's future")
+    check = add("check", _check, "prove that queries see no future and predictions repeat")
     check.add_argument("--date", metavar="DATE", help="the labels are those up to it; today")
 
     _add_json(add("doctor", _doctor, "look whether all is set up, and say what to type if not"))

@@ -53,6 +53,18 @@ def read_ready(package: Path) -> str | None:
     return _read(path) if path.exists() else None
 
 
+def find_ignored(package: Path) -> frozenset[str] | None:
+    """The columns that the package's models do not read.
+
+    None when the package is not by the framework of `prediction`: then only it knows.
+    """
+    if not (package / "core").is_dir():
+        return None
+    path = package / "configs" / "training.json"
+    ignored = _parse(_read(path), str(path)).get("ignore", [])
+    return frozenset(ignored) if isinstance(ignored, list) else frozenset()
+
+
 def sealed_key(url: str) -> tuple[str, ...]:
     """The columns of the key of the model whose marker is at `url`."""
     return _key(read_sealed(url, "training.json"), url)
@@ -91,10 +103,7 @@ def _missing(path: Path) -> DataError:
 
 def _key(config: str, name: str) -> tuple[str, ...]:
     try:
-        values: dict[str, Any] = json.loads(config)
-        key = values["key"]
-    except ValueError as error:
-        raise DataError(f"{name} is not JSON: {error}. Correct it.") from None
+        key = _parse(config, name)["key"]
     except (KeyError, TypeError):
         raise DataError(f'{name} has no "key": name the column, or columns, of the key.') from None
     names = [key] if isinstance(key, str) else key
@@ -104,3 +113,11 @@ def _key(config: str, name: str) -> tuple[str, ...]:
             " names."
         )
     return tuple(names)
+
+
+def _parse(config: str, name: str) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(config)
+    except ValueError as error:
+        raise DataError(f"{name} is not JSON: {error}. Correct it.") from None
+    return values

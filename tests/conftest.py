@@ -31,8 +31,6 @@ __all__ += ["scheduler_image", "tagged", "toy_image"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-# What of a model package is ours, and not the model's.
-FRAMEWORK = ("__init__.py", "main.py", "task.py", "core")
 
 SETTINGS = """
 [pipeline]
@@ -182,21 +180,6 @@ def another_project(tmp_path: Path) -> Iterator[Project]:
     """A second one, to compare with."""
     with toy_project(tmp_path / "another") as project:
         yield project
-
-
-@pytest.fixture
-def visits_project(project: Project) -> Project:
-    """A project with the framework of this checkout, and a model of the tests in it."""
-    package = project.folder / "prediction"
-    shutil.rmtree(package)
-    shutil.copytree(HERE / "visits" / "prediction", package)
-    for name in FRAMEWORK:
-        path = ROOT / "prediction" / name
-        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, package / name)
-    lines = (project.folder / "visits.csv").read_text().splitlines()
-    spent = [f"{line},{number % 90}" for number, line in enumerate(lines[1:])]
-    (project.folder / "visits.csv").write_text("\n".join([f"{lines[0]},spent", *spent, ""]))
-    return project
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pipeline import storage
 from pipeline.warehouse import Extraction
 
 # Sums of floats differ in their last digits by the order in which they were added up.
-_TOLERANCE = 1e-9
+_TOLERANCES = {"double": 1e-9, "float": 1e-5, "halffloat": 1e-2}
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class Difference:
     rows: int
     key: str
     values: tuple[object, object]
+
+    @property
+    def count(self) -> str:
+        return f"{self.rows:,} rows differ" if self.rows > 1 else "one row differs"
 
 
 def find_differences(
@@ -63,9 +67,10 @@ def _find(
 
 
 def _differs(left: str, right: str, answer: Extraction, column: str) -> str:
-    if answer.columns[column] not in ("double", "float"):
+    tolerance = _TOLERANCES.get(answer.columns[column])
+    if tolerance is None:
         return f"{left} IS DISTINCT FROM {right}"
-    near = f"abs({left} - {right}) <= {_TOLERANCE} * greatest(abs({left}), abs({right}))"
+    near = f"abs({left} - {right}) <= {tolerance} * greatest(abs({left}), abs({right}))"
     return f"{left} IS DISTINCT FROM {right} AND NOT coalesce({near}, false)"
 
 

@@ -88,6 +88,12 @@ class Warehouse(Protocol):
         Raises `QueryError` when the query is refused, and when it returns more or less than that.
         """
 
+    def estimate(self, query: str, parameters: Mapping[str, datetime.date]) -> int | None:
+        """Bytes that `extract` would read, told without running `query`; None: reading is free.
+
+        Raises `QueryError` when it is known by then that `extract` would refuse the query.
+        """
+
     def load(self, batch: Batch, table: str) -> Loaded:
         """Replace one date of `table` by the rows of `batch`, and nothing else.
 

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
+from benchmarks import rivals
+
 ROOT = Path(__file__).parents[2]
 TRANSACTIONS = ROOT / "data" / "transactions.csv.gz"
 DATE = "1998-04-01"
@@ -83,3 +85,21 @@ def test_what_happens_from_the_date_on_changes_nothing(loaded, tmp_path):
     cut = load(tmp_path / "cut", tmp_path / "before.csv.gz")
     assert features(cut).equals(features(loaded))
     pd.testing.assert_frame_equal(predictions(cut), predictions(loaded), check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "parameters", "total"),
+    [
+        pytest.param(rivals.bg_nbd, (0.243, 4.414, 0.793, 2.426), -9582.4, id="BG/NBD"),
+        pytest.param(rivals.pareto_nbd, (0.553, 10.578, 0.606, 11.669), -9595.0, id="Pareto/NBD"),
+    ],
+)
+def test_the_rivals_find_what_the_papers_found_on_the_papers_sample(likelihood, parameters, total):
+    """Fader, Hardie & Lee (2005), table 2: 39 weeks of 2,357 customers."""
+    path = TRANSACTIONS.with_name("transactions-sample.csv.gz")
+    purchases = pd.read_csv(path, parse_dates=["date"])
+    customers, sample = rivals.histories(purchases, pd.Timestamp("1997-10-01"))
+    found = rivals.fit(likelihood, sample)
+    assert len(customers) == 2357
+    assert found.parameters == pytest.approx(parameters, abs=1e-3)
+    assert found.total == pytest.approx(total, abs=0.1)

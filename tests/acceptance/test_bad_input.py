@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.bad_input import LOAD, SCENES, Case, Toy
+from tests.acceptance.framework import use_framework
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -34,8 +35,10 @@ for _scene in SCENES:
 
 
 @pytest.fixture
-def toy(visits_project) -> Toy:
-    return Toy(visits_project, visits_project.folder)
+def toy(project) -> Toy:
+    """A good project, with the framework of this checkout and a model of the tests."""
+    use_framework(project)
+    return Toy(project, project.folder)
 
 
 def test_a_project_that_is_not_spoilt_is_fine(toy):

@@ -81,11 +81,25 @@ def test_queries_are_proven_to_be_honest_in_bigquery_or_named(cloud_project):
     ended = project.pipeline("check", "--date", "2024-04-01")
     assert ended.status == 0, ended.output
     assert ended.output.count(" is honest: what came about on ") == 2
+    told = r"(features|labels)\.sql will read [\d,]+ bytes in [34] queries; maximum_bytes_billed"
+    assert re.findall(told, ended.output) == ["features", "labels"]
     query = project.folder / "prediction" / "queries" / "features.sql"
     query.write_text(query.read_text().replace("day < @date", "day <= @date"))
     ended = project.pipeline("check", "--date", "2024-04-01")
     assert ended.status == 1
     assert "error: features.sql sees what came about on 2024-03-02 or later: id = " in ended.output
+    assert not cloud_project.objects("/check/")
+
+
+def test_a_check_that_would_read_too_much_asks_nothing(cloud_project):
+    project = cloud_project.project
+    project.set(sources="visits = day", bigquery="maximum_bytes_billed = 1")
+    ended = project.pipeline("check", "--date", "2024-04-01")
+    assert ended.status == 1
+    assert re.search(
+        r"error: features\.sql: The query would read [\d,]+ bytes, and `maximum_bytes_billed`",
+        ended.output,
+    )
     assert not cloud_project.objects("/check/")
 
 

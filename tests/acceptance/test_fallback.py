@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.acceptance.framework import use_framework
 from tests.listeners import listen_as_webhook
 
 LOAD = ("LoadToBigQuery", "--date", "2024-04-01")
@@ -121,8 +122,8 @@ def test_a_pinned_model_leaves_retraining_to_the_schedule(project):
     assert project.is_done("training", str(today.replace(day=1)))
 
 
-def test_a_floor_that_is_missed_on_the_1st_is_told_and_its_end_is_told_once(visits_project):
-    project = visits_project
+def test_a_floor_that_is_missed_on_the_1st_is_told_and_its_end_is_told_once(project):
+    use_framework(project)
     project.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
     assert project.luigi("LoadToBigQuery", "--date", "2024-03-20").status == 0
     project.set(notices="webhook = env:HOOK")

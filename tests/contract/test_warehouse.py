@@ -82,6 +82,13 @@ def test_an_extraction_asked_again_leaves_the_same_bytes(side, house):
     assert len(contents) == 1
 
 
+def test_an_estimate_is_in_bytes_or_none_where_reading_is_free(side, house):
+    query = "SELECT id, amount FROM orders WHERE date < @date"
+    size = house.estimate(query, {"date": DAY})
+    assert size is None or size > 0
+    assert not list(storage.open(side.folder).list(f"{side.folder}/out"))
+
+
 def test_parameters_are_dates(extract):
     result = extract(
         "SELECT DISTINCT id FROM orders WHERE date < @date", date=datetime.date(1998, 3, 3)

@@ -408,6 +408,18 @@ def test_a_query_that_would_read_too_much_is_not_run(open_side, cloud):
     assert [each["dryRun"] for each in jobs_asked(cloud)] == [True]
 
 
+def test_an_estimate_is_what_the_plan_says_and_runs_nothing(house, extract, cloud):
+    size = house.estimate(QUERY, PARAMETERS)
+    assert [each["dryRun"] for each in jobs_asked(cloud)] == [True]
+    assert size == extract().about["bigquery"]["bytes_planned"] > 0
+
+
+def test_an_estimate_beyond_the_limit_is_refused(open_side):
+    house = open_side(maximum_bytes_billed=10).make({"orders": ORDERS})
+    with pytest.raises(QueryError, match=r"would read \d+ bytes, and `maximum_bytes_billed`"):
+        house.estimate(QUERY, PARAMETERS)
+
+
 def test_a_query_that_is_larger_than_it_seemed_is_told_the_same(house, extract, cloud):
     message = "Query exceeded limit for bytes billed: 10. 10485760 or higher required."
     fault = {"status": 400, "reason": "bytesBilledLimitExceeded", "message": message}

@@ -73,6 +73,9 @@ class GoogleWarehouse:
         with self.dataset.naming("read what a query returned"):
             return refusals.one_value([row.values() for row in islice(rows, 2)])
 
+    def estimate(self, query: str, parameters: Mapping[str, datetime.date]) -> int | None:
+        return Extractor(self.jobs, query, parameters, (), "").estimate()
+
     def load(self, batch: Batch, table: str) -> Loaded:
         return partition.replace(self.jobs, batch, table)
 

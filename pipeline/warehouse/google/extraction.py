@@ -55,6 +55,10 @@ class Extractor:
             self._delete(table)
         return Extraction(self._find_files(), rows, columns, self._tell(plan))
 
+    def estimate(self) -> int:
+        """Bytes that the query would read."""
+        return self._plan().total_bytes_processed or 0
+
     @property
     def _date(self) -> datetime.date | None:
         """The run's: no query is told of a later one."""

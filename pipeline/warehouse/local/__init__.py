@@ -76,6 +76,9 @@ class LocalWarehouse:
             with running_query(sources.describe, sources.check_files):
                 return refusals.one_value(connection.execute(text).fetchmany(2))
 
+    def estimate(self, query: str, parameters: Mapping[str, datetime.date]) -> int | None:
+        return None
+
     def load(self, batch: Batch, table: str) -> Loaded:
         if not batch.files:
             raise refusals.no_files(table, batch.date)
