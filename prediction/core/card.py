@@ -24,8 +24,9 @@ from prediction.core.samples import Sample
 FORMAT = 1
 JSON, HTML = "card.json", "card.html"
 CLASSES = 12
-MOST_FEATURES, MOST_METRICS = 50, 50  # that the page shows; card.json has all
+MOST_FEATURES, MOST_METRICS = 50, 40  # that the page shows; card.json has all
 
+_OF_A_CLASS = ("precision_", "recall_", "f1_")
 # Where the files of one training lay says nothing later, and the rest is told elsewhere.
 _NOT_SHOWN = {"data_path", "model_path", "previous_path", "description", "provenance"}
 
@@ -224,6 +225,7 @@ def _page(card: Mapping[str, Any]) -> str:
     worse_by = card["importance"]["worse_by"]
     return environment.from_string(template).render(
         **card,
+        ordered=sorted(card["metrics"].items(), key=lambda each: each[0].startswith(_OF_A_CLASS)),
         charts=card_charts.draw(card["curves"]),
         ranked=sorted(card["features"], key=lambda each: -worse_by.get(each["name"], 0)),
         most_features=MOST_FEATURES,
@@ -237,7 +239,12 @@ def _finite(value: float | None) -> float | None:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    """Whole numbers as they are, others with four digits at least; nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, int) or 1000 <= abs(value) < 1e12:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
 
 
 def _percent(share: float) -> str:

@@ -8,6 +8,7 @@ from prediction.core import versions
 
 NEW, OLD, PLAIN = "#1f5fa8", "#d9822b", "#9aa3ad"
 _WIDTH, _HEIGHT = 560, 400
+_NAMES = {"model": ("this model", NEW), "previous": ("previous model", OLD)}
 _DASHED = {"dasharray": "5, 5"}
 
 Points = Sequence[Sequence[float]]
@@ -60,9 +61,10 @@ def _residuals(found: Mapping[str, Sequence[float]]) -> Any:
 def _true_values(found: Mapping[str, Any]) -> Any:
     low, high = found["range"]
     chart = _xy("prediction", "true value", (low, high), (low, high))
+    chart.config.legend_at_bottom_columns = 3
     chart.add("a row", found["rows"], stroke=False, dots_size=1.5)
     groups = [(each["predicted"], each["true"]) for each in found["groups"]]
-    chart.add("mean of a tenth of the rows", groups, stroke=False, dots_size=5)
+    chart.add("means of tenths", groups, stroke=False, dots_size=5)
     chart.add("ideal", [(low, low), (high, high)], stroke_style=_DASHED, show_dots=False)
     return chart
 
@@ -80,7 +82,13 @@ def _xy(
     x: str, y: str, x_range: tuple[float, float] = (0, 1), y_range: tuple[float, float] = (0, 1)
 ) -> Any:
     return _pygal().XY(
-        **_options(x, y), xrange=x_range, range=y_range, x_value_formatter=_short, dots_size=3
+        **_options(x, y),
+        xrange=x_range,
+        range=y_range,
+        x_value_formatter=_short,
+        x_labels_major_count=6,
+        show_minor_x_labels=False,
+        dots_size=3,
     )
 
 
@@ -102,12 +110,13 @@ def _lines(
     guess_name: str = "base rate",
     dots: bool = False,
 ) -> Any:
-    names = {"model": "this model", "previous": "previous model"}
-    for name, points in lines.items():
-        chart.add(names[name], [tuple(point) for point in points], show_dots=dots)
-    if "previous" not in lines:
-        chart.config.style.colors = (NEW, PLAIN)
+    # What is drawn last is on top.
+    drawn = [name for name in ("previous", "model") if name in lines]
+    chart.config.style.colors = (PLAIN, *(_NAMES[name][1] for name in drawn))
+    chart.config.legend_at_bottom_columns = 3
     chart.add(guess_name, guess, stroke_style=_DASHED, show_dots=False)
+    for name in drawn:
+        chart.add(_NAMES[name][0], [tuple(point) for point in lines[name]], show_dots=dots)
     return chart
 
 
@@ -173,7 +182,7 @@ def _percent(shares: Sequence[float]) -> list[float]:
 
 
 def _short(value: float) -> str:
-    return f"{value:.3g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 _CHARTS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {

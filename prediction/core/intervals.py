@@ -61,7 +61,8 @@ def share(hits: int, rows: int) -> Interval | None:
     found, part = hits / rows, _Z**2 / rows
     middle = (found + part / 2) / (1 + part)
     half = _Z / (1 + part) * (found * (1 - found) / rows + part / (4 * rows)) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At the ends they are 0 and 1, but for the last bits.
+    return middle - half if hits else 0.0, middle + half if hits < rows else 1.0
 
 
 def auc(truth: Truths, score: Numbers) -> Interval | None:

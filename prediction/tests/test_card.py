@@ -223,7 +223,7 @@ def test_rare_classes_are_one_in_the_table(bench: Bench) -> None:
     assert confusion["classes"][-1] == "other"
     assert len(confusion["classes"]) == 13
     assert sum(map(sum, confusion["rows"])) == 600
-    assert "131 more are in card.json" in Reader(bench.page).words
+    assert "141 more are in card.json" in Reader(bench.page).words
 
 
 @pytest.mark.parametrize("slope", [0.0, 100.0])

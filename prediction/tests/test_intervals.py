@@ -31,7 +31,8 @@ def test_a_share_by_hand_and_at_its_ends():
     # Newcombe (1998), table I: 81 of 263, method 3
     assert intervals.share(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert intervals.share(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
-    assert intervals.share(20, 20)[1] == 1.0
+    assert intervals.share(0, 20)[0] == 0
+    assert intervals.share(20, 20)[1] == 1
     assert intervals.share(0, 0) is None
 
 
