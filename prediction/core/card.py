@@ -81,10 +81,13 @@ def write(
 def _data(config: TrainingConfig, sample: Sample, measured: Measured | None) -> dict[str, Any]:
     rows = len(sample.data)
     held = np.zeros(rows, bool) if measured is None else measured.held
-    by = f"those of the latest dates of {config.date_column}" if config.date_column else "by key"
+    dates = sample.dates
+    latest = dates is not None and dates.nunique() > 1
+    by = f"those of the latest dates of {config.date_column}" if latest else "by key"
     label = sample.data[config.label] if config.label else None
     return {
         "training_window": config.training_window,
+        "dates": _first_and_last(dates),
         "rows": rows,
         "rows_fitted": int((~held).sum()),
         "rows_held_out": int(held.sum()),
@@ -94,6 +97,11 @@ def _data(config: TrainingConfig, sample: Sample, measured: Measured | None) -> 
         "label_fitted": _label(config.kind, label, ~held),
         "label_held_out": _label(config.kind, label, held),
     }
+
+
+def _first_and_last(dates: pd.Series | None) -> list[str] | None:
+    known = [] if dates is None else dates.dropna()
+    return [str(min(known)), str(max(known))] if len(known) else None
 
 
 def _label(kind: str, label: pd.Series | None, rows: Any) -> dict[str, float] | None:

@@ -1,5 +1,6 @@
 """The card that a training leaves, in its two forms."""
 
+import datetime
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -77,6 +78,20 @@ def test_each_metric_stands_beside_its_interval_and_the_base_rate(bench: Bench) 
         )
         assert worse, name
     assert bench.card["metrics"]["roc_auc"]["base_rate"] == 0.5
+
+
+def test_dates_are_told_and_that_the_latest_were_held_out(bench: Bench) -> None:
+    columns = bench.training_data(month=np.repeat(["1998-01", "1998-02"], 200))
+    assert bench.train(columns, date_column="month") == 0
+    page = Reader(bench.page).words
+    assert "dates 1998-01 to 1998-02" in page
+    assert "held out 200, those of the latest dates of month" in page
+    columns = bench.training_data(month=["1998-01"] * 400)
+    assert bench.train(columns, date_column="month") == 0
+    assert "held out 80, by key" in Reader(bench.page).words
+    columns["month"] = [datetime.date(1998, 1, 1), None] * 200
+    assert bench.train(columns, date_column="month", holdout=0) == 0
+    assert "dates 1998-01-01 to 1998-01-01" in Reader(bench.page).words
 
 
 def test_a_page_has_a_plot_for_each_curve_and_asks_for_nothing(bench: Bench) -> None:
