@@ -104,7 +104,7 @@ class JobRun:
         return self._is_mine(request) and not storage.open(url).exists(url)
 
     def _stage(self, requests: Sequence[RunRequest]) -> list[Staged]:
-        stage = Stage(self._scratch, self.package, self.request.action)
+        stage = Stage(self._scratch, self.package, self.request.action, self._provenance())
         staged = []
         for each in requests:
             self.heart.tell(each.date, 0.0, "fetching inputs")
@@ -113,6 +113,13 @@ class JobRun:
             except PipelineError as error:
                 self._refuse(each, Failure(FailureKind.MODEL_ERROR, "container", str(error)))
         return staged
+
+    def _provenance(self) -> dict[str, str]:
+        """What of this job a model's card tells, as it is in no file of the model package."""
+        name, version = self.job.model
+        image = {"image": self.request.image} if self.request.image else {}
+        code = code_version(self.package)
+        return {"name": name, "version": version, "job": self.job.name, **image, "code": code}
 
     def _apply_model(self, staged: Sequence[Staged]) -> None:
         """Run the model over all runs, and take in each as soon as it ends."""

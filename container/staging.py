@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from container.transfers import Tell, say_nothing, transfer
@@ -63,12 +64,21 @@ class Stage:
     package : Path
         The model package's folder, with `configs/`.
     action : str
+    provenance : Mapping[str, str]
+        What the model's card shall tell of a training, in words, beside its date.
     """
 
-    def __init__(self, scratch: Path, package: Path, action: str) -> None:
+    def __init__(
+        self,
+        scratch: Path,
+        package: Path,
+        action: str,
+        provenance: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.scratch = scratch
         self.package = package
         self.action = action
+        self._provenance = provenance
         self._inputs: dict[str, Fetched] = {}
 
     def prepare(self, request: RunRequest, tell: Tell = say_nothing) -> Staged:
@@ -87,10 +97,14 @@ class Stage:
         content = {**_read_config(config, name), **self._paths(fetched, results)}
         if request.constants:
             content["constants"] = {**content.get("constants", {}), **request.constants}
-        resolved = folder / f"{self.action}.json"
-        resolved.write_text(json.dumps(content, indent=2))
         if "model" not in fetched:
             self._seal(fetched, results)
+            given = content.get("provenance", {})
+            # Anything else the model package refuses in its own words.
+            if isinstance(given, dict):
+                content["provenance"] = {**given, **self._provenance_of(request, fetched)}
+        resolved = folder / f"{self.action}.json"
+        resolved.write_text(json.dumps(content, indent=2))
         return Staged(request, resolved, results, {str(resolved): name, **origins})
 
     def _configs(self, fetched: Mapping[str, Fetched]) -> Path:
@@ -104,11 +118,22 @@ class Stage:
             model = str(fetched["model"].folder)
             return {"data_path": paths, "model_path": model, "output_path": str(results / _OUTPUT)}
         window = data.marker.about.get("training_window")
+        previous = (
+            {"previous_path": str(fetched["previous"].folder)} if "previous" in fetched else {}
+        )
         return {
             "data_path": paths,
             "model_path": str(results),
+            **previous,
             **({"training_window": window} if window else {}),
         }
+
+    def _provenance_of(self, request: RunRequest, fetched: Mapping[str, Fetched]) -> dict[str, str]:
+        """What a model's card tells of where it comes from: texts by name."""
+        found = {**self._provenance, "date": str(request.date)}
+        if "previous" in fetched:
+            found["previous"] = fetched["previous"].source
+        return {**found, "command": f"luigi --module pipeline TrainModel --date {request.date}"}
 
     def _seal(self, fetched: Mapping[str, Fetched], results: Path) -> None:
         """Put the configs and queries that were in force beside the model.

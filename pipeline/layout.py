@@ -79,6 +79,12 @@ class Job:
     def failure(self) -> str:
         return f"{self.folder}/failure.json"
 
+    @property
+    def model(self) -> tuple[str, str]:
+        """Name and version of the model that the job works for, as its folder spells them."""
+        *_, name, version, _, _ = self.folder.split("/")
+        return name, version.removeprefix("v")
+
 
 @dataclass(frozen=True, order=True)
 class Notice:

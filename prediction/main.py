@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prediction.core import config as configs
-from prediction.core.errors import PredictionError, UsageError
+from prediction.core.errors import PredictionError, UsageError, told
 from prediction.core.progress import Progress
 from prediction.task import Config, Task, actions
 
@@ -64,8 +64,7 @@ class Run:
     def _fail(self, error: BaseException) -> None:
         foreseen = isinstance(error, PredictionError)
         trace = [] if foreseen else "".join(traceback.format_exception(error)).splitlines()
-        words = " ".join(str(error).split())
-        reason = words if foreseen else f"{type(error).__name__}: {words}".removesuffix(": ")
+        reason = told(error)
         self._progress.failed(reason, "\n".join(trace[-TRACEBACK_LINES:]))
         if not foreseen:
             sys.stderr.write("\n".join(trace) + "\n")

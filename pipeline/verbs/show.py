@@ -1,4 +1,4 @@
-"""`show`: the predictions of a date, and where model, metrics and logs lie."""
+"""`show`: the predictions of a date, and where model, metrics, card and logs lie."""
 
 import datetime
 
@@ -15,7 +15,7 @@ _CONSTANTS = ["date", "model_date", "run_id", "scored_at"]
 
 
 def show(date: datetime.date) -> None:
-    """Print the head of the partition of `date`, and where the model, metrics and logs lie.
+    """Print the head of the partition of `date`, and where the model, metrics, card and logs lie.
 
     Raises `ObjectMissingError` when the date has not been loaded.
     """
@@ -39,10 +39,11 @@ def _head(table: str, date: datetime.date, key: tuple[str, ...]) -> str:
 
 
 def _places(model: Marker, url: str) -> dict[str, str]:
-    """Where the model lies, a file or a folder of its own making, and its metrics."""
+    """Where the model lies, a file or a folder of its own making, its metrics and its card."""
     folder = f"{url.rpartition('/')[0]}/{model.job}"
     names = {each.path.removeprefix(f"{model.job}/").partition("/")[0] for each in model.files}
     labels = {"model.joblib": "model", "model": "model", "metrics.json": "metrics"}
+    labels["card.html"] = "card"
     return {label: f"{folder}/{name}" for name, label in labels.items() if name in names}
 
 

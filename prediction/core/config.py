@@ -33,7 +33,7 @@ class TrainingConfig:
     """What `--action training` needs; docs/bring-your-own.md tells each key.
 
     `data_path` are files or one folder, `model_path` is the folder in which `model.joblib`,
-    `model.json` and `metrics.json` are made.
+    `model.json`, `metrics.json` and the card are made, `previous_path` that of another model.
     """
 
     data_path: tuple[Path, ...]
@@ -51,9 +51,12 @@ class TrainingConfig:
     seed: int = 0
     floors: dict[str, float] = field(default_factory=dict)
     ceilings: dict[str, float] = field(default_factory=dict)
+    not_worse_by: dict[str, float] = field(default_factory=dict)
+    previous_path: Path | None = None
     refit: bool = True
     training_window: dict[str, Any] = field(default_factory=dict)
     description: str = ""
+    provenance: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.kind == "none") != (self.label is None):
@@ -66,9 +69,10 @@ class TrainingConfig:
                 raise ValueError(
                     f"`key` names {name!r}, which is also the label or the date. Name other columns"
                 )
-        if self.holdout == 0 and (self.floors or self.ceilings):
+        if self.holdout == 0 and (self.floors or self.ceilings or self.not_worse_by):
             raise ValueError(
-                "`holdout` is 0, so that there are no metrics for `floors` and `ceilings`. Raise it"
+                "`holdout` is 0, so that there are no metrics for `floors`, `ceilings` and "
+                "`not_worse_by`. Raise it"
             )
         if wrong := [name for name in self.floors if name in LOWER_IS_BETTER]:
             raise ValueError(
@@ -121,9 +125,12 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "seed": values.natural(0),
     "floors": values.number_mapping,
     "ceilings": values.number_mapping,
+    "not_worse_by": values.amount_mapping,
+    "previous_path": values.optional(values.folder),
     "refit": values.boolean,
     "training_window": values.mapping,
     "description": values.any_text,
+    "provenance": values.text_mapping,
     "batch_rows": values.natural(1),
     "threads": values.natural(1),
     "constants": constants,

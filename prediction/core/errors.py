@@ -35,3 +35,11 @@ class WriteError(PredictionError, OSError):
 
 class SealError(PredictionError):
     """A saved model is not what was saved, or was saved by something else."""
+
+
+def told(error: BaseException) -> str:
+    """What happened, in one line; an error that is not ours does not say it without its kind."""
+    words = " ".join(str(error).split())
+    if isinstance(error, PredictionError):
+        return words
+    return f"{type(error).__name__}: {words}".removesuffix(": ")

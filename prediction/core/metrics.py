@@ -15,6 +15,7 @@ Log loss, Brier, RMSE and MAE are better when lower: they belong under `ceilings
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn import metrics as sk
 
@@ -98,19 +99,28 @@ def _multiclass(label: pd.Series, predicted: pd.DataFrame, score: str) -> dict[s
     found = {"accuracy": float(np.mean(truth == guess))}
     for name, values in zip(("precision", "recall", "f1"), per_class, strict=False):
         found |= {f"{name}_{one}": float(value) for one, value in zip(classes, values, strict=True)}
-    chances = [name for name in predicted.columns if str(name).startswith("probability_")]
-    if chances and {f"probability_{one}" for one in classes} <= set(chances):
-        found["log_loss"] = _log_loss(label, predicted[chances])
+    surprise = surprises(label, predicted)
+    if surprise is not None:
+        found["log_loss"] = float(surprise.mean())
     return found
 
 
-def _log_loss(label: pd.Series, chances: pd.DataFrame) -> float:
-    """Mean surprise at the true class, with chances scaled to a sum of 1."""
-    scaled = chances.to_numpy(dtype=float)
+def surprises(label: pd.Series, predicted: pd.DataFrame) -> npt.NDArray[np.float64] | None:
+    """Surprise (n_rows) at the true class, with chances scaled to a sum of 1.
+
+    None when `predicted` has no chances `probability_<class>` of all classes of `label`.
+    """
+    names = [name for name in predicted.columns if str(name).startswith("probability_")]
+    if not names or not {f"probability_{one}" for one in label.unique()} <= set(names):
+        return None
+    scaled = predicted[names].to_numpy(dtype=float)
     scaled = scaled / scaled.sum(axis=1, keepdims=True)
-    columns = [chances.columns.get_loc(f"probability_{one}") for one in label]
-    true = scaled[np.arange(len(label)), columns]
-    return float(-np.log(np.clip(true, np.finfo(float).eps, 1)).mean())
+    # The place of each class once, and not of each row.
+    codes, classes = pd.factorize(label)
+    places = np.array([names.index(f"probability_{one}") for one in classes])
+    true = scaled[np.arange(len(label)), places[codes]]
+    surprise: npt.NDArray[np.float64] = -np.log(np.clip(true, np.finfo(float).eps, 1))
+    return surprise
 
 
 def _regression(label: pd.Series, score: pd.Series) -> dict[str, float]:

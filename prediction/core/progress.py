@@ -33,7 +33,7 @@ class Progress:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._config, self._file, self._clock = config, file, clock
+        self.config, self._file, self._clock = config, file, clock
         self._stream = stream or sys.stderr
         self._bar: Any = None
         self._last: dict[str, Any] = {"done": 0, "total": None, "message": "starting"}
@@ -100,12 +100,12 @@ class Progress:
 
     def _write(self, message: str) -> None:
         with suppress(OSError):
-            self._stream.write(f"{self._config}: {message}\n")
+            self._stream.write(f"{self.config}: {message}\n")
             self._stream.flush()
 
     def _append(self, more: dict[str, Any]) -> None:
         if self._file is not None:
-            line = json.dumps({"config": self._config, **self._last, **more}) + "\n"
+            line = json.dumps({"config": self.config, **self._last, **more}) + "\n"
             # Who reads it sees from the exit status, too, how the run ended.
             with suppress(OSError), self._file.open("a", encoding="utf-8") as file:
                 file.write(line)

@@ -22,6 +22,7 @@ from prediction.core.errors import SealError
 
 FORMAT = 1
 DESCRIPTION, METRICS = "model.json", "metrics.json"
+BESIDE = ("card.html", "card.json")  # what else may lie in the folder, and is no part of the model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ def drafting(folder: Path) -> Iterator[Path]:
 def write(seal: Seal, saved: Path, folder: Path) -> None:
     """Move the file or folder `saved` into `folder`, and seal it there with `seal`.
 
+    What else is known to lie BESIDE a model, and lies beside `saved`, comes along.
     A model that was there is not one from the first step on; ours is one after the last.
     """
     draft = saved.parent
@@ -68,9 +70,10 @@ def write(seal: Seal, saved: Path, folder: Path) -> None:
     _write_json(draft / METRICS, described["metrics"])
     _write_json(draft / DESCRIPTION, described)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (DESCRIPTION, METRICS, "model.joblib", "model"):
+    for name in (DESCRIPTION, METRICS, "model.joblib", "model", *BESIDE):
         _remove(folder / name)
-    for name in (saved.name, METRICS, DESCRIPTION):
+    beside = [name for name in BESIDE if (draft / name).exists()]
+    for name in (saved.name, METRICS, *beside, DESCRIPTION):
         (draft / name).replace(folder / name)
 
 

@@ -1,14 +1,16 @@
-"""Training: read, fit, measure, see that it repeats, and seal."""
+"""Training: read, fit, measure, see that it repeats, and seal, with a card of all that."""
 
 from typing import Any
 
 import pandas as pd
 
 from prediction.core import (
+    card,
     classes,
     holdout,
     metrics,
     predictions,
+    previous,
     repeatability,
     samples,
     sealing,
@@ -16,7 +18,8 @@ from prediction.core import (
 )
 from prediction.core.columns import Types
 from prediction.core.config import TrainingConfig
-from prediction.core.errors import DataError, ModelError
+from prediction.core.errors import DataError
+from prediction.core.measured import Measured, evaluate
 from prediction.core.progress import Progress
 from prediction.core.samples import Sample
 from prediction.core.sealing import Seal
@@ -31,8 +34,15 @@ def train(config: TrainingConfig, progress: Progress) -> int:
     """
     _tell(progress, "reading")
     sample = samples.read(config)
-    model, found = _measured(config, sample, progress)
+    measured = _measured(config, sample, progress)
+    found = measured.metrics if measured else {}
     metrics.check(found, config.floors, config.ceilings)
+    old = previous.measure(config, sample, measured)
+    previous.check(found, old, config)
+    told = card.describe(config, sample, measured, old)
+    model = measured.model if measured else None
+    # The rows held out are not needed twice while all rows are fitted on.
+    del measured, old
     if model is None or config.refit:
         _tell(progress, PHASES[3] if model is not None else "fitting")
         model = _fitted(config, sample.data)
@@ -46,18 +56,17 @@ def train(config: TrainingConfig, progress: Progress) -> int:
         # What was saved is what is checked: it is what application will load.
         repeatability.check(classes.load(type(model), saved), features, types, config.seed)
         _tell(progress, "saving")
+        card.write(told, config, progress.config, types, draft)
         with writing.naming(config.model_path):
             sealing.write(_seal(config, sample, types, found), saved, config.model_path)
     return len(sample.data)
 
 
-def _measured(
-    config: TrainingConfig, sample: Sample, progress: Progress
-) -> tuple[Any, dict[str, float]]:
-    """Fit on a part, measure on the rest; (None, {}) when nothing can be measured."""
+def _measured(config: TrainingConfig, sample: Sample, progress: Progress) -> Measured | None:
+    """Fit on a part, measure on the rest; None when nothing can be measured."""
     own = hasattr(classes.find(config.model), "evaluate")
     if config.holdout == 0 or (config.kind == "none" and not own):
-        return None, {}
+        return None
     held = _held_out(config, sample)
     if held.all() or not held.any():
         raise DataError(
@@ -67,7 +76,8 @@ def _measured(
     _tell(progress, "fitting")
     model = _fitted(config, sample.data[~held])
     _tell(progress, "evaluating")
-    return model, _evaluated(config, model, sample.data[held])
+    data = sample.data[held]
+    return Measured(model, held, data, *evaluate(config, config.score, model, data))
 
 
 def _held_out(config: TrainingConfig, sample: Sample) -> holdout.Rows:
@@ -76,17 +86,6 @@ def _held_out(config: TrainingConfig, sample: Sample) -> holdout.Rows:
     classed = config.label if config.kind in ("binary", "multiclass") else None
     label = sample.data[classed] if classed else None
     return holdout.by_key(sample.data.index, label, config.holdout, config.seed)
-
-
-def _evaluated(config: TrainingConfig, model: Any, data: pd.DataFrame) -> dict[str, float]:
-    found: dict[str, float] = {}
-    if config.label and config.score:
-        predicted = classes.predict(model, data.drop(columns=config.label))
-        found = metrics.measure(config.kind, data[config.label], predicted, config.score)
-    own = classes.evaluate(model, data)
-    if twice := sorted(set(found) & set(own)):
-        raise ModelError(f"evaluate returned {twice[0]!r}, which is measured already. Rename it.")
-    return {**found, **own}
 
 
 def _fitted(config: TrainingConfig, data: pd.DataFrame) -> Any:

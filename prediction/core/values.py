@@ -90,6 +90,13 @@ def number_mapping(value: Any) -> dict[str, float]:
     return {name: number(limit) for name, limit in mapping(value).items()}
 
 
+def amount_mapping(value: Any) -> dict[str, float]:
+    found = number_mapping(value)
+    if any(amount < 0 for amount in found.values()):
+        raise ValueError("it must have numbers of at least 0")
+    return found
+
+
 def text_mapping(value: Any) -> dict[str, str]:
     return {name: text(item) for name, item in mapping(value).items()}
 

@@ -3,6 +3,7 @@
 import platform
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -11,17 +12,34 @@ from prediction.core.errors import SealError
 
 PYTHON = platform.python_version()
 
+_apart: set[str] = set()
+
 
 def imported() -> dict[str, str]:
     """Name and version of each distribution that this process has imported something of.
 
-    Our own is left out: the code is the user's, and told by its commit.
+    Our own is left out: the code is the user's, and told by its commit. So is what was imported
+    `apart`.
     """
     providers = _providers()
-    tops = {name.partition(".")[0] for name in list(sys.modules) if not name.startswith("_")}
+    tops = _tops() - _apart
     ours = set(providers.get(__package__ or "", []))
     found = {name for top in tops for name in providers.get(top, [])} - ours
     return {name: metadata.version(name) for name in sorted(found, key=str.lower)}
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """What is imported here for the first time is no part of a model: no upgrade of it matters."""
+    before = _tops()
+    try:
+        yield
+    finally:
+        _apart.update(_tops() - before)
+
+
+def _tops() -> set[str]:
+    return {name.partition(".")[0] for name in list(sys.modules) if not name.startswith("_")}
 
 
 @cache

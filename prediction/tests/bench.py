@@ -85,5 +85,13 @@ class Bench:
         return json.loads((self.model / "model.json").read_text())
 
     @property
+    def card(self) -> Any:
+        return json.loads((self.model / "card.json").read_text())
+
+    @property
+    def page(self) -> str:
+        return (self.model / "card.html").read_text()
+
+    @property
     def predictions(self) -> pa.Table:
         return pq.read_table(self.output)

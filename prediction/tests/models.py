@@ -119,6 +119,22 @@ class Measured(Plain):
         return {"held_out": len(data), "largest": float(data["x"].max())}
 
 
+class Sloped(Plain):
+    """Its own metric is its slope."""
+
+    def evaluate(self, data: pd.DataFrame) -> dict[str, float]:
+        return {"largest": self.slope}
+
+
+class Fussy(Plain):
+    """Is lost when x and its copy differ."""
+
+    def predict(self, data: pd.DataFrame) -> pd.DataFrame:
+        if not data["x"].equals(data["copy"].set_axis(data.index).rename("x")):
+            raise KeyError("x is not its copy")
+        return super().predict(data)
+
+
 class OwnFile(Plain):
     """Keeps itself in a text file."""
 

@@ -30,6 +30,11 @@ def test_a_final_slash_of_the_storage_changes_nothing():
     assert Layout("gs://bucket/a/", "churn", 2).root == "gs://bucket/a/churn/v2"
 
 
+def test_a_job_knows_the_model_that_it_works_for():
+    assert LAYOUT.job("a-job").model == ("churn", "2")
+    assert Layout("gs://bucket/a/", "churn", 2).job("a-job").model == ("churn", "2")
+
+
 def test_a_jobs_name_is_a_name_of_a_machine_and_never_comes_twice():
     names = {LAYOUT.new_job("data/application", [DATE]).name for _ in range(100)}
     assert len(names) == 100

@@ -90,6 +90,57 @@ def test_training_gets_its_data_and_leaves_configs_and_queries_beside_the_model(
     assert left["application.json"] == '{"threads": 3}'
 
 
+def test_training_is_told_where_its_model_comes_from(tmp_path, package):
+    (package / "configs" / "training.json").write_text('{"provenance": {"team": "A", "name": "x"}}')
+    data = finished(tmp_path / "data", {"job-1/part-0.parquet": "rows"})
+    known = {"name": "churn", "version": "2", "job": "job-9", "code": "abc"}
+    stage = Stage(tmp_path / "scratch", package, "training", known)
+    config = json.loads(stage.prepare(request(data=data)).config.read_text())
+    assert config["provenance"] == {
+        "team": "A",
+        **known,
+        "date": "2024-03-01",
+        "command": "luigi --module pipeline TrainModel --date 2024-03-01",
+    }
+
+
+def test_a_provenance_that_is_no_mapping_is_left_for_the_model_to_refuse(tmp_path, package):
+    (package / "configs" / "training.json").write_text('{"provenance": "mine"}')
+    data = finished(tmp_path / "data", {"job-1/part-0.parquet": "rows"})
+    staged = Stage(tmp_path / "scratch", package, "training").prepare(request(data=data))
+    assert json.loads(staged.config.read_text())["provenance"] == "mine"
+
+
+def test_training_gets_the_previous_model_beside_its_data_and_keeps_its_own_configs(
+    tmp_path, package
+):
+    data = finished(tmp_path / "data", {"job-1/part-0.parquet": "rows"})
+    files = {"job-0/model.json": "{}", "job-0/training.json": '{"key": "old"}'}
+    previous = finished(tmp_path / "previous", files, job="job-0")
+    stage = Stage(tmp_path / "scratch", package, "training")
+    staged = stage.prepare(request(data=data, previous=previous))
+    config = json.loads(staged.config.read_text())
+    assert config["model_path"] == str(staged.results)
+    assert config["key"] == "id"
+    assert "output_path" not in config
+    assert (Path(config["previous_path"]) / "model.json").read_text() == "{}"
+    assert [Path(path).read_text() for path in config["data_path"]] == ["rows"]
+    assert json.loads((staged.results / "training.json").read_text())["key"] == "id"
+    assert config["provenance"]["previous"] == f"{tmp_path}/previous/job-0"
+    folder = config["previous_path"]
+    assert staged.trace(f"{folder}/model.json is wrong") == (
+        f"{tmp_path}/previous/job-0/model.json is wrong"
+    )
+
+
+def test_without_a_previous_model_training_hears_of_none(tmp_path, package):
+    data = finished(tmp_path / "data", {"job-1/part-0.parquet": "rows"})
+    staged = Stage(tmp_path / "scratch", package, "training").prepare(request(data=data))
+    config = json.loads(staged.config.read_text())
+    assert "previous_path" not in config
+    assert "previous" not in config["provenance"]
+
+
 def test_a_model_of_files_keeps_the_queries_that_application_may_need(tmp_path, package):
     (tmp_path / "mine.csv").write_text("id\n1\n")
     data = finished(tmp_path / "data", {str(tmp_path / "mine.csv"): "id\n1\n"})
@@ -109,6 +160,7 @@ def test_application_uses_the_config_sealed_with_the_model(tmp_path, package):
     assert config["constants"] == constants
     assert Path(config["model_path"], "model.joblib").exists()
     assert Path(config["output_path"]).parent == staged.results
+    assert "provenance" not in config
 
 
 def test_a_shared_input_is_brought_once(tmp_path, package):

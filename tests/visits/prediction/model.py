@@ -37,3 +37,21 @@ class OtherIndex(Model):
 class FewerRows(Model):
     def predict(self, data: pd.DataFrame) -> pd.DataFrame:
         return super().predict(data).iloc[1:]
+
+
+class Chance(Model):
+    """The chance to come again, which grows with the visits: for kind binary.
+
+    Parameters
+    ----------
+    slope : float
+        By how much, in log odds. Below 0 the model is wrong about everybody.
+    """
+
+    def __init__(self, slope: float = 1.0) -> None:
+        super().__init__()
+        self.slope = slope
+
+    def predict(self, data: pd.DataFrame) -> pd.DataFrame:
+        chance = 1 / (1 + np.exp(-self.slope * (data["visits"] - self.visits)))
+        return pd.DataFrame({"label": chance > 0.5, "probability": chance}, index=data.index)
