@@ -100,8 +100,10 @@ def _data(config: TrainingConfig, sample: Sample, measured: Measured | None) -> 
 
 
 def _first_and_last(dates: pd.Series | None) -> list[str] | None:
-    known = [] if dates is None else dates.dropna()
-    return [str(min(known)), str(max(known))] if len(known) else None
+    if dates is None or dates.isna().all():
+        return None
+    known = dates.dropna()
+    return [str(known.min()), str(known.max())]
 
 
 def _label(kind: str, label: pd.Series | None, rows: Any) -> dict[str, float] | None:
