@@ -3,14 +3,15 @@
 import shutil
 from pathlib import Path
 
-from tests.conftest import Project
+from tests.conftest import Project, write_visits
 
 ROOT = Path(__file__).parents[2]
 FRAMEWORK = ("__init__.py", "main.py", "task.py", "core")
 
 
-def use_framework(project: Project) -> None:
+def use_framework(project: Project, customers: int = 40) -> None:
     """Replace the toy's package by tests/visits's, whose visits also have an amount spent."""
+    write_visits(project.folder / "visits.csv", customers)
     package = project.folder / "prediction"
     shutil.rmtree(package)
     shutil.copytree(ROOT / "tests" / "visits" / "prediction", package)

@@ -1,30 +1,23 @@
 """The card that the chain leaves beside a model, in a browser; and a worse model refused."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from tests.conftest import Project, write_visits
+from tests.acceptance.framework import use_framework
+from tests.conftest import Project
 
-ROOT = Path(__file__).parents[2]
-FRAMEWORK = ("__init__.py", "main.py", "task.py", "core")
 TRAIN = ("TrainModel", "--date", "2024-03-01")
 
 
 @pytest.fixture
 def project(project) -> Project:
     """A project with the framework of this checkout and a model that gives chances."""
-    package, visits = project.folder / "prediction", ROOT / "tests" / "visits" / "prediction"
-    shutil.copytree(visits, package, dirs_exist_ok=True, ignore=shutil.ignore_patterns("queries"))
-    for name in FRAMEWORK:
-        path = ROOT / "prediction" / name
-        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, package / name)
+    use_framework(project, customers=400)
     project.edit_config("training", kind="binary", model="prediction.model:Chance")
-    write_visits(project.folder / "visits.csv", customers=400)
     return project
 
 
@@ -59,7 +52,7 @@ def test_a_browser_shows_the_card_of_a_trained_model(project, browser):
     value, low, _, high, base, better = line.split()[1:]
     assert float(low) < float(value) < float(high)
     assert (base, better) == ("0.5", "higher")
-    assert texts(browser, "#features tbody th") == ["visits"]
+    assert sorted(texts(browser, "#features tbody th")) == ["spent", "visits"]
     assert "labels until 2024-03-01\nrows 395\n" in text(browser, "#data")
     [job] = project.job_names("training")
     assert job in text(browser, "#made")
@@ -101,12 +94,7 @@ def test_the_card_is_among_the_files_of_the_run(project):
 
 def test_a_model_that_is_worse_than_the_previous_one_is_not_kept(project):
     assert project.luigi(*TRAIN).status == 0
-    project.edit_config(
-        "training",
-        previous_path=str(card(project).parent),
-        not_worse_by={"log_loss": 0.01},
-        parameters={"slope": 9.0},
-    )
+    project.edit_config("training", not_worse_by={"log_loss": 0.01}, parameters={"slope": 9.0})
     ended = project.luigi("TrainModel", "--date", "2024-04-01")
     assert ended.status == 30
     assert "log_loss is" in ended.output
