@@ -1,7 +1,8 @@
 """A trained model and all that application must know of it, in one folder.
 
-The folder has the model's own file or folder, `metrics.json`, and `model.json`, which is written
-last: without it there is no model. Checksums are compared before anything is unpickled.
+The folder has the model's own file or folder, `metrics.json`, what else training kept, and
+`model.json`, which is written last: without it there is no model. Checksums are compared before
+anything is unpickled.
 """
 
 import hashlib
@@ -16,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prediction.core import classes, columns, versions, writing
+from prediction.core import classes, columns, reference, versions, writing
 from prediction.core.columns import Types
 from prediction.core.errors import SealError
 
 FORMAT = 1
 DESCRIPTION, METRICS = "model.json", "metrics.json"
+# What training may have left in the draft, beside the model's own file.
+BESIDE = (reference.FILE,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,7 @@ def drafting(folder: Path) -> Iterator[Path]:
 def write(seal: Seal, saved: Path, folder: Path) -> None:
     """Move the file or folder `saved` into `folder`, and seal it there with `seal`.
 
+    What else of `BESIDE` is in the folder of `saved` goes with it.
     A model that was there is not one from the first step on; ours is one after the last.
     """
     draft = saved.parent
@@ -68,9 +72,10 @@ def write(seal: Seal, saved: Path, folder: Path) -> None:
     _write_json(draft / METRICS, described["metrics"])
     _write_json(draft / DESCRIPTION, described)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (DESCRIPTION, METRICS, "model.joblib", "model"):
+    beside = [name for name in BESIDE if (draft / name).exists()]
+    for name in (DESCRIPTION, METRICS, *BESIDE, "model.joblib", "model"):
         _remove(folder / name)
-    for name in (saved.name, METRICS, DESCRIPTION):
+    for name in (saved.name, *beside, METRICS, DESCRIPTION):
         (draft / name).replace(folder / name)
 
 

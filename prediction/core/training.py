@@ -9,6 +9,7 @@ from prediction.core import (
     holdout,
     metrics,
     predictions,
+    reference,
     repeatability,
     samples,
     sealing,
@@ -18,6 +19,7 @@ from prediction.core.columns import Types
 from prediction.core.config import TrainingConfig
 from prediction.core.errors import DataError, ModelError
 from prediction.core.progress import Progress
+from prediction.core.reference import Reference
 from prediction.core.samples import Sample
 from prediction.core.sealing import Seal
 
@@ -32,6 +34,7 @@ def train(config: TrainingConfig, progress: Progress) -> int:
     _tell(progress, "reading")
     sample = samples.read(config)
     model, found = _measured(config, sample, progress)
+    measured = model
     metrics.check(found, config.floors, config.ceilings)
     if model is None or config.refit:
         _tell(progress, PHASES[3] if model is not None else "fitting")
@@ -46,7 +49,9 @@ def train(config: TrainingConfig, progress: Progress) -> int:
         # What was saved is what is checked: it is what application will load.
         repeatability.check(classes.load(type(model), saved), features, types, config.seed)
         _tell(progress, "saving")
+        kept = _reference(config, sample, measured, model)
         with writing.naming(config.model_path):
+            kept.write(draft)
             sealing.write(_seal(config, sample, types, found), saved, config.model_path)
     return len(sample.data)
 
@@ -93,6 +98,24 @@ def _fitted(config: TrainingConfig, data: pd.DataFrame) -> Any:
     model = classes.make(config.model, config.parameters)
     model.fit(data.copy())
     return model
+
+
+def _reference(config: TrainingConfig, sample: Sample, measured: Any, final: Any) -> Reference:
+    """What later data are compared with.
+
+    The score is that of rows which the model had not seen, as it will not have seen later ones:
+    many a model is surer of the rows that it was fitted on. Where none were held out it is that of
+    these.
+    """
+    model, rows = final, sample.data
+    if measured is not None:
+        model, rows = measured, sample.data[_held_out(config, sample)]
+    found = reference.of_features(sample.data, sample.features, config.seed)
+    if config.score is None:
+        return Reference(found)
+    features = reference.sample(rows, config.seed)[list(sample.features)]
+    predicted = classes.predict(model, features)
+    return Reference([*found, *reference.of_score(predicted, config.score, config.key)])
 
 
 def _seal(
