@@ -4,6 +4,7 @@ Loaded only then. Most tasks that are asked for are done already, and to find th
 of this.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ from pipeline.reporting import Reporter
 
 if TYPE_CHECKING:
     from pipeline.tasks import RunTask
+
+# A child of Luigi's logger: one level and one format for all that a command says.
+logger = logging.getLogger("luigi-interface.pipeline")
 
 
 def preload(task: "RunTask") -> None:
@@ -46,6 +50,13 @@ def check_promises(runs: Iterable[Run], constants: Mapping[str, object]) -> None
     warehouse, table = opening.open_warehouse(), opening.current_layout().table
     for run in runs:
         warn_of_misfit(run, constants, warehouse, table)
+
+
+def tell_warnings(runs: Iterable[Run]) -> None:
+    """Pass on what the model had to say of its results, a line for each sentence."""
+    for run in runs:
+        for sentence in finished.read_marker(run.marker).about.get("warnings", ()):
+            logger.warning("%s: %s", run, sentence)
 
 
 def _order(task: "RunTask", run: Run) -> Order:

@@ -90,7 +90,7 @@ class Ranges:
     def _word(self, edge: float) -> str:
         if self.kind == "moment":
             return str(pd.Timestamp(round(edge), unit="us"))
-        return f"{edge:.6g}"
+        return f"{edge:.4g}" if abs(edge) < 1000 else f"{edge:.0f}"
 
 
 @dataclass(frozen=True)

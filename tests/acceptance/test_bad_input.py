@@ -5,17 +5,14 @@ shows all of them, as they are provoked here. After a change: `make messages`.
 """
 
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.bad_input import LOAD, SCENES, Case, Toy
+from tests.acceptance.framework import use_framework
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-FRAMEWORK = ("__init__.py", "main.py", "task.py", "core")
 INTRODUCTION = """\
 # Messages
 
@@ -38,15 +35,7 @@ for _scene in SCENES:
 @pytest.fixture
 def toy(project) -> Toy:
     """A good project, with the framework of this checkout and a model of the tests."""
-    package = project.folder / "prediction"
-    shutil.rmtree(package)
-    shutil.copytree(HERE.parent / "visits" / "prediction", package)
-    for name in FRAMEWORK:
-        path = ROOT / "prediction" / name
-        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, package / name)
-    lines = (project.folder / "visits.csv").read_text().splitlines()
-    spent = [f"{line},{number % 90}" for number, line in enumerate(lines[1:])]
-    (project.folder / "visits.csv").write_text("\n".join([f"{lines[0]},spent", *spent, ""]))
+    use_framework(project)
     return Toy(project, project.folder)
 
 
