@@ -47,7 +47,7 @@ def main() -> None:
     with cloud_project() as place:
         upload_transactions(place)
         load = ("LoadToBigQuery", "--date", DATE)
-        count(place, "from nothing", load, 70, everything=given.list)
+        count(place, "from nothing", load, 75, everything=given.list)
         count(place, "again", load, 2, everything=given.list)
         thousand = backfill(place)
         count(place, f"{DATES} dates that are done", thousand, 8, everything=given.list)

@@ -3,7 +3,7 @@
 What the application told of drift goes after them, into a table of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -34,7 +34,8 @@ class Delivery:
         began = now()
         source = request.inputs["predictions"]
         predictions = finished.read_marker(source.marker)
-        batch = _describe(source, predictions, results)
+        files = _files(source, predictions)
+        batch = _describe(source, predictions, files, results)
         loaded = self.warehouse.load(batch, self.table)
         if predictions.rows is not None and loaded.rows != predictions.rows:
             raise TableError(
@@ -42,7 +43,7 @@ class Delivery:
                 f" {source.marker} says {predictions.rows}. Run the task again."
             )
         _publish(self.warehouse, VIEW, self.table)  # type: ignore[arg-type]  # hashed by identity
-        drift = self._load_drift(source, predictions, results)
+        drift = self._load_drift(source, predictions, files, results)
         return Marker(
             family=self.family,
             date=request.date,
@@ -56,14 +57,16 @@ class Delivery:
             about={**loaded.about, "table": self.table, **({"drift": drift} if drift else {})},
         )
 
-    def _load_drift(self, source: Source, predictions: Marker, results: str) -> Mapping[str, Any]:
+    def _load_drift(
+        self, source: Source, predictions: Marker, files: Sequence[str], results: str
+    ) -> Mapping[str, Any]:
         """Load what was told of drift, and say how. No-op when nothing was."""
         described = predictions.about.get("drift")
         if not described:
             return {}
         batch = Batch(
             date=predictions.date,
-            files=_files(source, predictions, DRIFT_TABLE),
+            files=_named(source, files, DRIFT_TABLE),
             columns=described["columns"],
             key=("feature",),
             # Under a name of its own, so that both loads of an attempt are told apart.
@@ -82,7 +85,7 @@ def _publish(warehouse: Warehouse, view: str, table: str) -> None:
     warehouse.publish(view, table)
 
 
-def _describe(source: Source, predictions: Marker, results: str) -> Batch:
+def _describe(source: Source, predictions: Marker, files: Sequence[str], results: str) -> Batch:
     """What is to be loaded, in the attempt whose folder is `results`."""
     columns = predictions.about.get("columns")
     if not columns:
@@ -92,7 +95,7 @@ def _describe(source: Source, predictions: Marker, results: str) -> Batch:
         )
     return Batch(
         date=predictions.date,
-        files=_files(source, predictions, PREDICTIONS),
+        files=_named(source, files, PREDICTIONS),
         columns=columns,
         key=_key(predictions.made_from["model"].marker),
         attempt=results,
@@ -106,14 +109,12 @@ def _key(model: str) -> tuple[str, ...]:
     return sealed_key(model)
 
 
-def _files(source: Source, predictions: Marker, pattern: str) -> list[str]:
-    """The URLs of the files named like `pattern`, each compared with the marker's checksum."""
+def _files(source: Source, predictions: Marker) -> list[str]:
+    """The URLs of the files that are listed, each compared with the marker's checksum."""
     folder = source.marker.rpartition("/")[0]
     stats = storage.open(folder).stats(f"{folder}/{predictions.job}")
     urls = []
     for each in predictions.files:
-        if not fnmatchcase(base_name(each.path), pattern):
-            continue
         url = file_url(folder, each.path)
         if url not in stats:
             cleaned.refuse(source.marker)
@@ -127,9 +128,15 @@ def _files(source: Source, predictions: Marker, pattern: str) -> list[str]:
                 " marker and run ApplyModel."
             )
         urls.append(url)
-    if not urls:
+    return urls
+
+
+def _named(source: Source, files: Sequence[str], pattern: str) -> list[str]:
+    """Those that are named like `pattern`. Raises `DataError` when none is."""
+    named = [url for url in files if fnmatchcase(base_name(url), pattern)]
+    if not named:
         raise DataError(
             f"{source.marker} lists no {pattern}. Have the model write its results so, delete the"
             " marker, and run ApplyModel."
         )
-    return urls
+    return named
