@@ -16,8 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from prediction.core import columns
-from prediction.core.reference import FEATURE, ROWS, SCORE, Column, Reference
+from prediction.core.reference import FEATURE, ROWS, SCORE, Column, Reference, score_values
 
 LEAST_SHARE = 1e-4
 CHANCE = 0.001
@@ -117,7 +116,7 @@ class Tally:
             chosen = self._choose(start, len(array))
             powers = self._powers(start, chosen, len(array))
             part = array.take(pa.array(np.arange(len(array))[chosen]))
-            values = columns.feature(column.name, part, part.type)
+            values = score_values(part)
             self._add({number: _count(column, values, powers, self._counts[number])})
 
     def drifts(self) -> list[Drift]:

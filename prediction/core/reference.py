@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from prediction.core import bins, columns, predictions
 from prediction.core.bins import Bins
@@ -93,8 +94,15 @@ def of_score(predicted: pd.DataFrame, score: str | None, key: Sequence[str]) -> 
     if columns.kind(types[score]) is None:
         return []
     [array] = predictions.arrays(predicted[[score]], types)
-    values = columns.feature(score, array, types[score])
+    values = score_values(array)
     return [Column.of(score, SCORE, bins.of(types[score], values), values)]
+
+
+def score_values(array: pa.Array) -> Any:
+    """What is compared of a score (n_rows). Whole numbers beyond 2**53 are rounded; no harm."""
+    if columns.kind(array.type) == "number":
+        return array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return columns.feature("", array, array.type)
 
 
 def sample(data: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -332,7 +332,14 @@ def test_a_feature_may_be_called_as_the_score_is(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "kept"), [(["a", "b"] * 50, 1), ([True, False] * 50, 1), ([None] * 100, 0)]
+    ("values", "kept"),
+    [
+        (["a", "b"] * 50, 1),
+        ([True, False] * 50, 1),
+        ([2**60, 2**60 + 1], 1),
+        ([[1, 2], [3]], 0),
+        ([None] * 100, 0),
+    ],
 )
 def test_a_score_may_be_a_verdict(values: Any, kept: int) -> None:
     assert len(of_score(pd.DataFrame({"label": values}), "label", ["id"])) == kept
