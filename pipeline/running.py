@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import detaching, finished, opening, settings, targets
 from pipeline.compute import HERE
+from pipeline.errors import PipelineError
 from pipeline.jobs import Order, Waiter
 from pipeline.layout import Run
 from pipeline.promises import warn_of_misfit
@@ -53,9 +54,16 @@ def check_promises(runs: Iterable[Run], constants: Mapping[str, object]) -> None
 
 
 def tell_warnings(runs: Iterable[Run]) -> None:
-    """Pass on what the model had to say of its results, a line for each sentence."""
+    """Pass on what the model had to say of its results, a line for each sentence.
+
+    All is done by now: that nobody can read a marker is no failure.
+    """
     for run in runs:
-        for sentence in finished.read_marker(run.marker).about.get("warnings", ()):
+        try:
+            sentences = finished.read_marker(run.marker).about.get("warnings", ())
+        except PipelineError as error:
+            sentences = [f"what the model warned of is not known: {error}"]
+        for sentence in sentences:
             logger.warning("%s: %s", run, sentence)
 
 

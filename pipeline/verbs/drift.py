@@ -58,12 +58,12 @@ def _charts(told: Sequence[Drift]) -> dict[str, str]:
     if worst:
         found["Features: population stability index"] = charts.over_dates(
             {name: _line(told, name, lambda column: column.psi) for name in worst[:_LINES]},
-            _limits(told, "drift"),
+            _limits(told),
         )
     for name in dict.fromkeys(each.name for one in told for each in one.columns if each.is_score):
         line = _line(told, name, lambda column: column.psi, is_score=True)
         found[f"Score {name}: population stability index"] = charts.over_dates(
-            {name: line}, _limits(told, "drift")
+            {name: line}, _limits(told)
         )
     missing = _with_nulls(told)
     if missing:
@@ -124,7 +124,7 @@ def _line(
     return line
 
 
-def _limits(told: Sequence[Drift], kind: str) -> Mapping[str, float]:
-    """The limits of the last date, by the name of their key."""
-    limits = {name: told[-1].limits.get(name) for name in (f"{kind}_warn", f"{kind}_stop")}
+def _limits(told: Sequence[Drift]) -> Mapping[str, float]:
+    """Those of the index on the last date, by the name of their key."""
+    limits = {name: told[-1].limits.get(name) for name in ("drift_warn", "drift_stop")}
     return {name: limit for name, limit in limits.items() if limit is not None}

@@ -68,7 +68,7 @@ def warnings(drifts: Sequence[Drift], config: ApplicationConfig) -> list[str]:
     if above := [one for one in drift.worst(drifts) if one.exceeds(config.drift_warn)]:
         named = _name(above, lambda one: f"{one.psi:.3g}")
         limit = f"above drift_warn = {config.drift_warn:g}"
-        found.append(f"The data are unlike {_training(config)}, by psi: {named} ({limit})")
+        found.append(f"The data are unlike those of {_training(config)}, by psi: {named} ({limit})")
     missing = [
         one for one in drift.most_missing(drifts) if one.is_missing_beyond(config.missing_warn)
     ]
@@ -77,7 +77,7 @@ def warnings(drifts: Sequence[Drift], config: ApplicationConfig) -> list[str]:
             missing, lambda one: f"{one.trained.missing_share:.3g} to {one.missing_share:.3g}"
         )
         limit = f"by more than missing_warn = {config.missing_warn:g}"
-        found.append(f"Shares of nulls are unlike {_training(config)}: {named} ({limit})")
+        found.append(f"Shares of nulls are unlike those of {_training(config)}: {named} ({limit})")
     return found
 
 
@@ -105,18 +105,18 @@ def write_nothing_to_compare(config: ApplicationConfig) -> None:
 
 
 def _refusal(above: Sequence[Drift], why: str, config: ApplicationConfig) -> DataError:
-    others = f" (and {len(above) - 1} more)" if len(above) > 1 else ""
+    others = f", as in {len(above) - 1} more" if len(above) > 1 else ""
     return DataError(
-        f"{above[0].name} is unlike {_training(config)}: its {why}{others}. Nothing was written."
-        " Look where its values come from, and correct the data; or train the model anew on data"
-        " like these. The limits are those of application.json, as it was when the model was"
-        " trained."
+        f"{above[0].name} is not as it was in {_training(config)}: its {why}{others}. Nothing was"
+        " written. Look where its values come from, and correct the data; or train the model anew"
+        " on data like these. The limits are those of application.json, as it was when the model"
+        " was trained."
     )
 
 
 def _training(config: ApplicationConfig) -> str:
     run = _run(config.constants)
-    return f"those of the training of {run['model_date']}" if run else "those of the training"
+    return f"the training of {run['model_date']}" if run else "the training"
 
 
 def _name(drifts: Sequence[Drift], words: Callable[[Drift], str]) -> str:

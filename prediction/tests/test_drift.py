@@ -258,8 +258,8 @@ def test_what_is_missing_more_often_is_warned_of(trained: Bench) -> None:
 def test_drift_above_the_stop_is_refused_and_nothing_is_written(trained: Bench) -> None:
     assert trained.apply(normal(2000, 3), constants=RUN, drift_stop=0.5) == 1
     for words in (
-        "is unlike those of the training of 1998-04-01: its psi is ",
-        "above drift_stop = 0.5 (and 1 more). Nothing was written. Look where",
+        "is not as it was in the training of 1998-04-01: its psi is ",
+        "above drift_stop = 0.5, as in 1 more. Nothing was written. Look where",
     ):
         assert words in trained.error
     assert not trained.output.exists()
@@ -272,7 +272,7 @@ def test_too_much_that_is_missing_is_refused(trained: Bench) -> None:
     data["x"][:400] = np.nan
     assert trained.apply(data, missing_stop=0.3) == 1
     assert (
-        "x is unlike those of the training: its share of nulls is 0.4 and was 0, which differs by"
+        "x is not as it was in the training: its share of nulls is 0.4 and was 0, which differs by"
         " more than missing_stop = 0.3" in trained.error
     )
     assert not trained.output.exists()

@@ -111,8 +111,8 @@ def test_a_date_above_the_stop_is_refused_and_leaves_no_marker(framed):
     ended = framed.luigi(*LOAD)
     assert ended.status == 30
     assert re.search(
-        rf"error: application of {DATE} failed: .*(visits|spent) is unlike those of the training of"
-        r" 2024-03-01: its psi is \d.*, above drift_stop = 0.001.*Nothing was written",
+        rf"error: application of {DATE} failed: .*(visits|spent) is not as it was in the training"
+        r" of 2024-03-01: its psi is \d.*, above drift_stop = 0.001.*Nothing was written",
         ended.output,
         re.DOTALL,
     ), ended.output
