@@ -70,10 +70,10 @@ def _charts(told: Sequence[Drift]) -> dict[str, str]:
         found["Features: share of nulls"] = charts.over_dates(
             {name: _line(told, name, lambda column: column.missing_share) for name in missing}
         )
-    for column in _by_psi(told[-1].columns)[:_NAMED]:
+    for column in [each for each in _by_psi(told[-1].columns) if each.bins][:_NAMED]:
         names, trained, now = zip(*column.bins, strict=True)
         found[f"How {column.title} lies on {told[-1].date}"] = charts.side_by_side(
-            names, {"share of rows at training": trained, f"on {told[-1].date}": now}
+            names, {"at training": trained, f"on {told[-1].date}": now}
         )
     return found
 
