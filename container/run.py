@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from container.columns import describe_columns
+from container.columns import describe_columns, describe_drift
 from container.echo import echo
 from container.heart import Heart
 from container.memory import Memory
@@ -145,10 +145,12 @@ class JobRun:
         self.heart.tell(each.request.date, _share(line), str(line.get("message") or ""))
         if line.get("status") == "done":
             rows, columns = line.get("rows"), line.get("columns")
+            warnings = line.get("warnings")
             self._take_in(
                 each,
                 rows if isinstance(rows, int) else None,
                 columns if isinstance(columns, dict) else None,
+                list(map(str, warnings)) if isinstance(warnings, list) else (),
             )
         elif line.get("status") == "failed":
             reason, detail = each.trace(str(line.get("reason"))), str(line.get("traceback") or "")
@@ -198,12 +200,14 @@ class JobRun:
         staged: Staged,
         rows: int | None = None,
         columns: Mapping[str, str] | None = None,
+        warnings: Sequence[str] = (),
     ) -> None:
         """Upload a run's results, and then, last of all, its marker."""
         run = self._run(staged.request)
         self.heart.tell(run.date, 1.0, "uploading results")
         try:
             columns = columns or describe_columns(staged.results)
+            drift = describe_drift(staged.results)
         except DataError as error:
             self._refuse(staged.request, Failure(FailureKind.MODEL_ERROR, "container", str(error)))
             return
@@ -227,6 +231,8 @@ class JobRun:
                 "code": code_version(self.package),
                 "constants": dict(staged.request.constants),
                 "columns": columns,
+                **({"drift": drift} if drift else {}),
+                **({"warnings": warnings} if warnings else {}),
             },
         )
         self.heart.tell(run.date, 1.0, "done", ended=True)

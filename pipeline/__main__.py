@@ -73,6 +73,12 @@ def _parse(arguments: Sequence[str] | None) -> Options:
     sweep.add_argument("--delete", action="store_true", help="delete those whose job has ended")
     _add_json(sweep)
 
+    drift = add("drift", _drift, "draw how far the data went from those of the trainings")
+    drift.add_argument("--start", metavar="DATE", help="the first date")
+    drift.add_argument("--stop", metavar="DATE", help="the date after the last one")
+    drift.add_argument("--last", metavar="N", type=int, help="how many days up to today")
+    drift.add_argument("--to", metavar="FILE", help="the page to write; var/drift.html")
+
     add("heartbeat", _heartbeat, "call the address that watches for silence, if one is set")
 
     clean = add("clean", _clean, "delete old files that nothing needs any more; markers stay")
@@ -142,6 +148,12 @@ def _sweep(options: Options) -> int:
     from pipeline.verbs.sweep import sweep
 
     return sweep(delete=options.delete, as_json=options.json)
+
+
+def _drift(options: Options) -> None:
+    from pipeline.verbs.drift import drift
+
+    drift(options.start, options.stop, options.last, options.to)
 
 
 def _heartbeat(options: Options) -> None:

@@ -1,39 +1,49 @@
-"""Predictions of a date into the warehouse: the partition is replaced, whole, and nothing else."""
+"""Predictions of a date into the warehouse: the partition is replaced, whole, and nothing else.
 
+What the application told of drift goes after them, into a table of its own.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
+from typing import Any
 
 from pipeline import cleaned, finished, storage
 from pipeline.errors import ChecksumError, DataError, ObjectMissingError, TableError
-from pipeline.layout import base_name, file_url
+from pipeline.layout import DRIFT_TABLE, PREDICTIONS, base_name, file_url
 from pipeline.model_package import sealed_key
 from pipeline.records import Marker, RunRequest, Source
 from pipeline.times import now
 from pipeline.warehouse import Batch, Warehouse
 
-VIEW = "predictions"
+VIEW, DRIFT_VIEW = "predictions", "drift"
+_DRIFT = "How far the data of a date are from those of the training: one row for each feature."
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """Loads the files of an application's marker into one table."""
+    """Loads the files of an application's marker: predictions into `table`, drift beside it."""
 
     warehouse: Warehouse
     table: str
+    drift_table: str
     family: str
 
     def __call__(self, request: RunRequest, results: str) -> Marker:
         began = now()
         source = request.inputs["predictions"]
         predictions = finished.read_marker(source.marker)
-        batch = _describe(source, predictions, results)
+        files = _files(source, predictions)
+        batch = _describe(source, predictions, files, results)
         loaded = self.warehouse.load(batch, self.table)
         if predictions.rows is not None and loaded.rows != predictions.rows:
             raise TableError(
                 f"{self.table} has {loaded.rows} rows of {request.date} after the load, but"
                 f" {source.marker} says {predictions.rows}. Run the task again."
             )
-        _publish(self.warehouse, self.table)  # type: ignore[arg-type]  # hashed by identity
+        _publish(self.warehouse, VIEW, self.table)  # type: ignore[arg-type]  # hashed by identity
+        drift = self._load_drift(source, predictions, files, results)
         return Marker(
             family=self.family,
             date=request.date,
@@ -44,17 +54,38 @@ class Delivery:
             image=None,
             started_at=began,
             ended_at=now(),
-            about={**loaded.about, "table": self.table},
+            about={**loaded.about, "table": self.table, **({"drift": drift} if drift else {})},
         )
+
+    def _load_drift(
+        self, source: Source, predictions: Marker, files: Sequence[str], results: str
+    ) -> Mapping[str, Any]:
+        """Load what was told of drift, and say how. No-op when nothing was."""
+        described = predictions.about.get("drift")
+        if not described:
+            return {}
+        batch = Batch(
+            date=predictions.date,
+            files=_named(source, files, DRIFT_TABLE),
+            columns=described["columns"],
+            key=("feature",),
+            # Under a name of its own, so that both loads of an attempt are told apart.
+            attempt=f"{results}/{DRIFT_VIEW}",
+            rows=described["rows"],
+            holds=_DRIFT,
+        )
+        loaded = self.warehouse.load(batch, self.drift_table)
+        _publish(self.warehouse, DRIFT_VIEW, self.drift_table)  # type: ignore[arg-type]
+        return {**loaded.about, "table": self.drift_table, "rows": loaded.rows}
 
 
 @cache
-def _publish(warehouse: Warehouse, table: str) -> None:
+def _publish(warehouse: Warehouse, view: str, table: str) -> None:
     """Once in a process: the view that is there then stays."""
-    warehouse.publish(VIEW, table)
+    warehouse.publish(view, table)
 
 
-def _describe(source: Source, predictions: Marker, results: str) -> Batch:
+def _describe(source: Source, predictions: Marker, files: Sequence[str], results: str) -> Batch:
     """What is to be loaded, in the attempt whose folder is `results`."""
     columns = predictions.about.get("columns")
     if not columns:
@@ -64,7 +95,7 @@ def _describe(source: Source, predictions: Marker, results: str) -> Batch:
         )
     return Batch(
         date=predictions.date,
-        files=_files(source, predictions),
+        files=_named(source, files, PREDICTIONS),
         columns=columns,
         key=_key(predictions.made_from["model"].marker),
         attempt=results,
@@ -79,7 +110,7 @@ def _key(model: str) -> tuple[str, ...]:
 
 
 def _files(source: Source, predictions: Marker) -> list[str]:
-    """The URLs of the files to load, each compared with the marker's checksum."""
+    """The URLs of the files that are listed, each compared with the marker's checksum."""
     folder = source.marker.rpartition("/")[0]
     stats = storage.open(folder).stats(f"{folder}/{predictions.job}")
     urls = []
@@ -98,3 +129,14 @@ def _files(source: Source, predictions: Marker) -> list[str]:
             )
         urls.append(url)
     return urls
+
+
+def _named(source: Source, files: Sequence[str], pattern: str) -> list[str]:
+    """Those that are named like `pattern`. Raises `DataError` when none is."""
+    named = [url for url in files if fnmatchcase(base_name(url), pattern)]
+    if not named:
+        raise DataError(
+            f"{source.marker} lists no {pattern}. Have the model write its results so, delete the"
+            " marker, and run ApplyModel."
+        )
+    return named

@@ -57,6 +57,10 @@ class TableError(PipelineError):
     """The predictions do not fit the table that they are to be loaded into."""
 
 
+class TableMissingError(TableError):
+    """There is no such table."""
+
+
 class WarehouseBusyError(RetryableError):
     """Another process keeps the warehouse's file locked."""
 

@@ -13,6 +13,9 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 MARKER = "_SUCCESS"
+# Of an application's files: what is loaded into the tables of predictions and of drift, and what
+# says more of drift.
+PREDICTIONS, DRIFT_TABLE, DRIFT = "part-*.parquet", "drift.parquet", "drift.json"
 _CLAIM = re.compile(r"claim-([1-9][0-9]{0,5})\.json")
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _TOLD = re.compile(rf"(.+)/date=({_DAY})/({_DAY})-([0-9a-f]{{12}})(-recovered)?\.json")
@@ -116,6 +119,11 @@ class Layout:
         """The table that this version's predictions are delivered to."""
         return table_of(self.version)
 
+    @property
+    def drift_table(self) -> str:
+        """The table that says how far this version's data are from those of its trainings."""
+        return drift_table_of(self.version)
+
     def family(self, family: str) -> str:
         """The folder that holds the runs of one family."""
         return f"{self.root}/{family}"
@@ -182,6 +190,11 @@ def given_up(run: Run, number: int) -> str:
 def table_of(version: int) -> str:
     """The table that a version's predictions are delivered to."""
     return f"predictions_v{version}"
+
+
+def drift_table_of(version: int) -> str:
+    """The table of a version's drift."""
+    return f"drift_v{version}"
 
 
 def load_family(warehouse: str, table: str) -> str:

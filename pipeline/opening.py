@@ -106,7 +106,10 @@ def open_delivery() -> "Compute":
     """Where predictions are loaded into the warehouse."""
     from pipeline.delivery import Delivery
 
-    return _open_here(Delivery(open_warehouse(), current_layout().table, current_load_family()))
+    layout = current_layout()
+    return _open_here(
+        Delivery(open_warehouse(), layout.table, layout.drift_table, current_load_family())
+    )
 
 
 @cache

@@ -4,11 +4,13 @@ Loaded only then. Most tasks that are asked for are done already, and to find th
 of this.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pipeline import detaching, finished, opening, settings, targets
 from pipeline.compute import HERE
+from pipeline.errors import PipelineError
 from pipeline.jobs import Order, Waiter
 from pipeline.layout import Run
 from pipeline.promises import warn_of_misfit
@@ -17,6 +19,9 @@ from pipeline.reporting import Reporter
 
 if TYPE_CHECKING:
     from pipeline.tasks import RunTask
+
+# A child of Luigi's logger: one level and one format for all that a command says.
+logger = logging.getLogger("luigi-interface.pipeline")
 
 
 def preload(task: "RunTask") -> None:
@@ -46,6 +51,20 @@ def check_promises(runs: Iterable[Run], constants: Mapping[str, object]) -> None
     warehouse, table = opening.open_warehouse(), opening.current_layout().table
     for run in runs:
         warn_of_misfit(run, constants, warehouse, table)
+
+
+def tell_warnings(runs: Iterable[Run]) -> None:
+    """Pass on what the model had to say of its results, a line for each sentence.
+
+    All is done by now: that nobody can read a marker is no failure.
+    """
+    for run in runs:
+        try:
+            sentences = finished.read_marker(run.marker).about.get("warnings", ())
+        except PipelineError as error:
+            sentences = [f"what the model warned of is not known: {error}"]
+        for sentence in sentences:
+            logger.warning("%s: %s", run, sentence)
 
 
 def _order(task: "RunTask", run: Run) -> Order:

@@ -344,6 +344,11 @@ class ApplyModel(JobTask):
         trained: datetime.date = target.run.date
         return trained
 
+    def conclude(self) -> None:
+        from pipeline import running
+
+        running.tell_warnings([target.run for target in self.output()])
+
 
 class LoadToBigQuery(RunTask):
     """Replace the partition `date` of this version's table by the predictions for `date`."""

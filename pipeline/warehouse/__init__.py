@@ -27,7 +27,7 @@ class Extraction:
 
 @dataclass(frozen=True)
 class Batch:
-    """Predictions of one date, in the files of one attempt.
+    """Rows of one date, most often predictions, in the files of one attempt.
 
     Parameters
     ----------
@@ -41,6 +41,8 @@ class Batch:
         That of the attempt that loads. Asked again with the same one, it is loaded once.
     rows : int or None
         How many there are in the files; None where that is not known.
+    holds : str
+        What the rows are, for who looks at the table.
     """
 
     date: datetime.date
@@ -49,6 +51,7 @@ class Batch:
     key: Sequence[str]
     attempt: str
     rows: int | None = None
+    holds: str = "Predictions: one row for each key and date."
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Mapping, Sequence
 
-from pipeline.errors import DataError, ObjectMissingError, QueryError, TableError
+from pipeline.errors import DataError, ObjectMissingError, QueryError, TableError, TableMissingError
 
 
 def no_rows_returned(parameters: Mapping[str, datetime.date]) -> QueryError:
@@ -108,8 +108,8 @@ def misfit(table: str, date: datetime.date, differences: Sequence[str]) -> Table
     )
 
 
-def missing_table(table: str) -> TableError:
-    return TableError(f"There is no table {table}. Load a date into it first.")
+def missing_table(table: str) -> TableMissingError:
+    return TableMissingError(f"There is no table {table}. Load a date into it first.")
 
 
 def is_view(name: str) -> TableError:

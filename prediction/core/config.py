@@ -94,6 +94,10 @@ class ApplicationConfig:
     batch_rows: int = 131_072
     threads: int = field(default_factory=cores)
     constants: dict[str, Constant] = field(default_factory=dict)
+    drift_warn: float | None = 0.25
+    drift_stop: float | None = None
+    missing_warn: float | None = None
+    missing_stop: float | None = None
     description: str = ""
 
 
@@ -134,6 +138,10 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "batch_rows": values.natural(1),
     "threads": values.natural(1),
     "constants": constants,
+    "drift_warn": values.optional(values.positive),
+    "drift_stop": values.optional(values.positive),
+    "missing_warn": values.optional(values.positive),
+    "missing_stop": values.optional(values.positive),
 }
 
 

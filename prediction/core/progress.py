@@ -1,13 +1,14 @@
 """How far a run is: a bar in a terminal, else a line every few seconds, and JSON lines into a file.
 
 A line of the file is {"config", "done", "total", "message"}; a run's last line also has "status",
-and "rows" or "reason" and "traceback". Where a run wrote a table, "columns" has its columns.
+and "rows" or "reason" and "traceback". Where a run wrote a table, "columns" has its columns;
+"warnings" are sentences for who reads the results.
 """
 
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -38,6 +39,7 @@ class Progress:
         self._bar: Any = None
         self._last: dict[str, Any] = {"done": 0, "total": None, "message": "starting"}
         self._columns: Mapping[str, str] = {}
+        self._warnings: list[str] = []
         self._start = clock()
         self._told, self._filed = self._start, float("-inf")
 
@@ -68,12 +70,19 @@ class Progress:
         """Say which columns the run's output has, name -> Arrow type; told at the run's end."""
         self._columns = columns
 
+    def warn(self, sentences: Sequence[str]) -> None:
+        """Say what is to be known of the results; told at the run's end."""
+        self._warnings += sentences
+
     def done(self, rows: int, message: str) -> None:
         """End a run that went well and read `rows` rows."""
         self.close()
         self._last = {"done": rows, "total": rows, "message": message}
         columns = {"columns": self._columns} if self._columns else {}
-        self._append({"status": "done", "rows": rows, **columns})
+        warnings = {"warnings": self._warnings} if self._warnings else {}
+        self._append({"status": "done", "rows": rows, **columns, **warnings})
+        for sentence in self._warnings:
+            self._write(f"warning: {sentence}")
         self._write(message)
 
     def failed(self, reason: str, traceback: str) -> None:

@@ -1,7 +1,8 @@
 """A trained model and all that application must know of it, in one folder.
 
-The folder has the model's own file or folder, `metrics.json`, and `model.json`, which is written
-last: without it there is no model. Checksums are compared before anything is unpickled.
+The folder has the model's own file or folder, `metrics.json`, what else training kept, and
+`model.json`, which is written last: without it there is no model. Checksums are compared before
+anything is unpickled.
 """
 
 import hashlib
@@ -16,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prediction.core import classes, columns, versions, writing
+from prediction.core import classes, columns, reference, versions, writing
 from prediction.core.columns import Types
 from prediction.core.errors import SealError
 
 FORMAT = 1
 DESCRIPTION, METRICS = "model.json", "metrics.json"
-BESIDE = ("card.html", "card.json")  # what else may lie in the folder, and is no part of the model
+# What training may have left in the draft, beside the model's own file.
+BESIDE = ("card.html", "card.json", reference.FILE)
 
 
 @dataclass(frozen=True, kw_only=True)

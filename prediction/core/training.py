@@ -11,6 +11,7 @@ from prediction.core import (
     metrics,
     predictions,
     previous,
+    reference,
     repeatability,
     samples,
     sealing,
@@ -21,6 +22,7 @@ from prediction.core.config import TrainingConfig
 from prediction.core.errors import DataError
 from prediction.core.measured import Measured, evaluate
 from prediction.core.progress import Progress
+from prediction.core.reference import Reference
 from prediction.core.samples import Sample
 from prediction.core.sealing import Seal
 
@@ -40,7 +42,7 @@ def train(config: TrainingConfig, progress: Progress) -> int:
     old = previous.measure(config, sample, measured)
     previous.check(found, old, config)
     told = card.describe(config, sample, measured, old)
-    model = measured.model if measured else None
+    model, seen = (measured.model, measured.predicted) if measured else (None, None)
     # The rows held out are not needed twice while all rows are fitted on.
     del measured, old
     if model is None or config.refit:
@@ -57,7 +59,9 @@ def train(config: TrainingConfig, progress: Progress) -> int:
         repeatability.check(classes.load(type(model), saved), features, types, config.seed)
         _tell(progress, "saving")
         card.write(told, config, progress.config, types, draft)
+        kept = _reference(config, sample, seen, model)
         with writing.naming(config.model_path):
+            kept.write(draft)
             sealing.write(_seal(config, sample, types, found), saved, config.model_path)
     return len(sample.data)
 
@@ -92,6 +96,25 @@ def _fitted(config: TrainingConfig, data: pd.DataFrame) -> Any:
     model = classes.make(config.model, config.parameters)
     model.fit(data.copy())
     return model
+
+
+def _reference(
+    config: TrainingConfig, sample: Sample, predicted: pd.DataFrame | None, model: Any
+) -> Reference:
+    """What later data are compared with.
+
+    The score is that in `predicted`, of rows which the model had not seen, as it will not have seen
+    later ones: many a model is surer of the rows that it was fitted on. Where none were held out it
+    is that of these.
+    """
+    found = reference.of_features(sample.data, sample.features, config.seed)
+    if config.score is None:
+        return Reference(found)
+    if predicted is None:
+        rows = reference.sample(sample.data, config.seed)[list(sample.features)]
+        predicted = classes.predict(model, rows)
+    chosen = reference.sample(predicted, config.seed)
+    return Reference([*found, *reference.of_score(chosen, config.score, config.key)])
 
 
 def _seal(

@@ -42,6 +42,12 @@ def share(value: Any) -> float:
     return float(value)
 
 
+def positive(value: Any) -> float:
+    if number(value) <= 0:
+        raise ValueError("it must be above 0, or null")
+    return float(value)
+
+
 def natural(lowest: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < lowest:

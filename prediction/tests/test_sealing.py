@@ -23,7 +23,8 @@ def test_a_model_is_kept_in_its_own_way_or_by_joblib(bench: Bench, model: str, f
     assert list(bench.description["files"]) == files
     found = [path for path in bench.model.rglob("*") if path.is_file()]
     names = {path.relative_to(bench.model).as_posix() for path in found}
-    assert names == {*files, "model.json", "metrics.json", "card.html", "card.json"}
+    beside = {"model.json", "metrics.json", "card.html", "card.json", "reference.json"}
+    assert names == {*files, *beside}
     assert bench.apply(ROWS) == 0
     assert bench.predictions["label"].to_pylist() == [False, True]
 

@@ -479,6 +479,14 @@ def dates(cases: Sequence[Case]) -> str:
     return ",".join(case.about.split()[2] for case in cases)
 
 
+def send_others(toy: Toy) -> None:
+    """Each customer comes ten times as often as any at training; more than a little is refused."""
+    put_files(toy, [])
+    toy.replace(APPLICATION, "{", '{"drift_stop": 0.5')
+    rows = "\n".join(f"{n},{70 + n % 7},{n * 1.5}" for n in range(60))
+    toy.write("in/application-2024-03-05.csv", f"id,visits,spent\n{rows}\n")
+
+
 CUT = gzip.compress(table(count=40_000).encode())[:-2000]
 FILED = "Files that are there already"
 FILES = [
@@ -500,6 +508,13 @@ FILES = [
         FOR_APPLICATION,
         lambda toy: put_files(toy, FOR_APPLICATION),
         f"{LUIGI}ApplyModel --date {dates(FOR_APPLICATION)}",
+    ),
+    alone(
+        FILED,
+        "Data that are unlike those of the training",
+        LOAD,
+        send_others,
+        "[drift.md](drift.md) tells what is compared. A limit is changed for the next training.",
     ),
     alone(
         FILED,

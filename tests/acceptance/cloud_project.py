@@ -60,11 +60,11 @@ class CloudProject:
         return self.project.luigi(*words)
 
     def table(
-        self, what: str = "*", order: str = "date, id", version: int = 1
+        self, what: str = "*", order: str = "date, id", version: int = 1, table: str = ""
     ) -> list[tuple[Any, ...]]:
-        """Rows of all loaded dates."""
-        table = f"`{self.dataset}.predictions_v{version}`"
-        query = f"SELECT {what} FROM {table} ORDER BY {order}"  # noqa: S608
+        """Rows of all loaded dates, of `table` or of the version's predictions."""
+        source = f"`{self.dataset}.{table or f'predictions_v{version}'}`"
+        query = f"SELECT {what} FROM {source} ORDER BY {order}"  # noqa: S608
         rows = self._bigquery().query_and_wait(query)
         return [tuple(row.values()) for row in rows]
 

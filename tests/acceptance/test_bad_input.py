@@ -13,8 +13,6 @@ import pytest
 from tests.acceptance.bad_input import LOAD, SCENES, Case, Toy
 from tests.acceptance.framework import use_framework
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 INTRODUCTION = """\
 # Messages
 

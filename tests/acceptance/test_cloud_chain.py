@@ -32,6 +32,31 @@ def test_two_dates_are_delivered_as_on_one_machine_value_by_value(anywhere, anot
     assert anywhere.machines() == []
 
 
+def test_drift_is_loaded_beside_the_predictions(anywhere):
+    anywhere.project.edit_config("application", drift={"visits": 0.4, "spent": 0.1})
+    ended = anywhere.luigi(*LOAD)
+    assert ended.status == 0, ended.output
+    assert f"application of {DATE}: visits drifts" in ended.output
+    for _ in range(2):
+        drift = anywhere.table("date, model_date, feature, psi", order="feature", table="drift_v1")
+        assert [(str(date), str(model), *rest) for date, model, *rest in drift] == [
+            (DATE, "2024-03-01", "spent", 0.1),
+            (DATE, "2024-03-01", "visits", 0.4),
+        ]
+        assert anywhere.table("feature", order="feature", table="drift") == [
+            ("spent",),
+            ("visits",),
+        ]
+        assert len(anywhere.table()) == 40
+        assert anywhere.project.pipeline("forget", "LoadToBigQuery", DATE, "--yes").status == 0
+        assert anywhere.luigi(*LOAD).status == 0
+    loads = [each.json for each in anywhere.cloud.requests.to("bigquery", "^POST .*/jobs$")]
+    names = [each["jobReference"]["jobId"] for each in loads if "load" in each["configuration"]]
+    assert len(names) == len(set(names)) == 6
+    ended = anywhere.project.pipeline("drift")
+    assert "var/drift.html: 1 date from 2024-03-05 to 2024-03-05" in ended.output
+
+
 def test_a_backfill_of_ten_dates_shares_machines_and_leaves_none(cloud_project, another_project):
     cloud_project.use_machines()
     ended = cloud_project.luigi(*RANGE, "--workers", "2")

@@ -1,6 +1,6 @@
 """Tables and views of the dataset: looked at, made, and compared with what is to be loaded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
@@ -35,7 +35,7 @@ def ready(
 
     `columns` are name -> BigQuery's type. Those that the table lacks are added by the load itself.
     """
-    found = find(dataset, name) or _make(dataset, name, batch.key, columns, labels)
+    found = find(dataset, name) or _make(dataset, name, batch, columns, labels)
     if found.table_type == "VIEW":
         raise refusals.is_view(name)
     owner, ours = found.labels.get("name"), label(labels).get("name")
@@ -98,7 +98,7 @@ def _put_view(
 def _make(
     dataset: Dataset,
     name: str,
-    key: Sequence[str],
+    batch: Batch,
     columns: Mapping[str, str],
     labels: Mapping[str, str],
 ) -> bigquery.Table:
@@ -107,10 +107,8 @@ def _make(
     table.time_partitioning = bigquery.TimePartitioning(
         type_=bigquery.TimePartitioningType.DAY, field=_DATE
     )
-    table.clustering_fields = choose_clusters(columns, key) or None
-    table.description = (
-        "Predictions: one row for each key and date. Each date is loaded, and replaced, whole."
-    )
+    table.clustering_fields = choose_clusters(columns, batch.key) or None
+    table.description = f"{batch.holds} Each date is loaded, and replaced, whole."
     table.labels = label(labels)
     with dataset.naming(f"make the table {dataset.path(name)}"):
         return dataset.client.create_table(

@@ -2,7 +2,8 @@
 
 It learns the share of true labels and predicts it for everybody. Its config's `mischief`, by
 date, tells it to misbehave: {"2024-03-05": {"sleep": 2}}. In an image, which has a config of its
-own, the environment variable MISCHIEF does.
+own, the environment variable MISCHIEF does. The config's `drift`, {"visits": 0.4}, is what it
+tells of drift, with a warning.
 """
 
 import argparse
@@ -30,7 +31,9 @@ def main() -> int:
         try:
             misbehave(config, path, options.progress)
             rows = ACTIONS[options.action](config)
-            say(options.progress, config=path, done=rows, total=rows, status="done", rows=rows)
+            told = {"warnings": [f"{name} drifts" for name in config.get("drift", ())]}
+            done = {"done": rows, "total": rows, "rows": rows, "status": "done"}
+            say(options.progress, config=path, **done, **told)
         except Exception as error:
             failed = True
             trace = traceback.format_exc()
@@ -54,7 +57,20 @@ def apply(config: dict) -> int:
     for name, value in config["constants"].items():
         table = table.append_column(name, pa.array([constant(value)] * len(table)))
     pq.write_table(table, config["output_path"])
+    if "drift" in config:
+        tell_drift(config["drift"], config["constants"], Path(config["output_path"]).parent)
     return len(table)
+
+
+def tell_drift(drift: dict, constants: dict, folder: Path) -> None:
+    told = {name: constant(constants[name]).as_py() for name in ("date", "model_date", "run_id")}
+    rows = [{**told, "feature": name, "psi": psi} for name, psi in drift.items()]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "drift.parquet")
+    more = {"role": "feature", "missing_share": 0.1, "missing_share_training": 0}
+    bins = [{"bin": "any", "share_training": 1, "share": 1}]
+    columns = [{"feature": name, "psi": drift[name], **more, "bins": bins} for name in drift]
+    content = {"format": 1, "limits": {"drift_warn": 0.3}, "columns": columns}
+    (folder / "drift.json").write_text(json.dumps(content))
 
 
 def constant(value: object) -> pa.Scalar:
