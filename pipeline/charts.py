@@ -50,6 +50,7 @@ def over_dates(series: Mapping[str, Mapping[datetime.date, float | None]]) -> st
         legend_at_bottom=True,
         dots_size=2,
         show_x_guides=False,
+        range=_room([value for line in series.values() for value in line.values()]),
     )
     for name, line in series.items():
         chart.add(name, sorted(line.items()))
@@ -63,6 +64,19 @@ def page(title: str, charts: Mapping[str, str], note: str = "") -> str:
 
     environment = jinja2.Environment(autoescape=True)
     return environment.from_string(_PAGE).render(title=title, charts=charts, note=note)
+
+
+def _room(values: Sequence[float | None]) -> tuple[float, float] | None:
+    """The ends of the axis for values that differ by a rounding only; else pygal finds them.
+
+    Where a step of the axis is lost in the last digit of a value, pygal looks for marks for ever.
+    """
+    known = [value for value in values if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    size = max(abs(low), abs(high))
+    if not 0 < high - low < 1e-6 * size:
+        return None
+    return low - 0.01 * size, high + 0.01 * size
 
 
 def _marks(dates: Sequence[datetime.date], most: int = 8) -> list[datetime.date]:

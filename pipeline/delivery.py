@@ -33,7 +33,7 @@ class Delivery:
                 f"{self.table} has {loaded.rows} rows of {request.date} after the load, but"
                 f" {source.marker} says {predictions.rows}. Run the task again."
             )
-        _publish(self.warehouse, self.table)  # type: ignore[arg-type]  # hashed by identity
+        publish_once(self.warehouse, VIEW, self.table)  # type: ignore[arg-type]  # hashed by identity
         return Marker(
             family=self.family,
             date=request.date,
@@ -49,9 +49,9 @@ class Delivery:
 
 
 @cache
-def _publish(warehouse: Warehouse, table: str) -> None:
+def publish_once(warehouse: Warehouse, view: str, table: str) -> None:
     """Once in a process: the view that is there then stays."""
-    warehouse.publish(VIEW, table)
+    warehouse.publish(view, table)
 
 
 def _describe(source: Source, predictions: Marker, results: str) -> Batch:
@@ -64,7 +64,7 @@ def _describe(source: Source, predictions: Marker, results: str) -> Batch:
         )
     return Batch(
         date=predictions.date,
-        files=_files(source, predictions),
+        files=find_files(source, predictions),
         columns=columns,
         key=_key(predictions.made_from["model"].marker),
         attempt=results,
@@ -78,23 +78,23 @@ def _key(model: str) -> tuple[str, ...]:
     return sealed_key(model)
 
 
-def _files(source: Source, predictions: Marker) -> list[str]:
-    """The URLs of the files to load, each compared with the marker's checksum."""
+def find_files(source: Source, made: Marker, task: str = "ApplyModel") -> list[str]:
+    """The URLs of the files that `task` has made, each compared with the marker's checksum."""
     folder = source.marker.rpartition("/")[0]
-    stats = storage.open(folder).stats(f"{folder}/{predictions.job}")
+    stats = storage.open(folder).stats(f"{folder}/{made.job}")
     urls = []
-    for each in predictions.files:
+    for each in made.files:
         url = file_url(folder, each.path)
         if url not in stats:
             cleaned.refuse(source.marker)
             raise ObjectMissingError(
                 f"{url} does not exist, and {source.marker} lists it. Make it again: delete the"
-                " marker and run ApplyModel."
+                f" marker and run {task}."
             )
         if stats[url].checksum != each.checksum:
             raise ChecksumError(
                 f"{url} is not the file that {source.marker} lists. Make it again: delete the"
-                " marker and run ApplyModel."
+                f" marker and run {task}."
             )
         urls.append(url)
     return urls
