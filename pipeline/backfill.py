@@ -22,8 +22,8 @@ class Backfill(luigi.Task):
     """The task `of` for every date in [`start`, `stop`), or for the `last` = N ones.
 
     The last ones are today (UTC) and the N - 1 days before it; of EvaluatePredictions those of the
-    last N days whose horizon is over that were predicted. Dates that are done already cost one
-    listing, however many they are.
+    last N days whose horizon is over that were predicted, by a model that has labels. Dates that
+    are done already cost one listing, however many they are.
     """
 
     of = luigi.ChoiceParameter(choices=tuple(_OF), default="LoadToBigQuery")
@@ -58,7 +58,7 @@ class Backfill(luigi.Task):
         missing = self._missing(self.dates)
         if self._evaluates and self.last is not None:
             # By a schedule: it must not predict today what nobody asked for at its time.
-            return [task for task in missing if _is_predicted(task)]
+            return [task for task in missing if _can_be_evaluated(task)]
         return missing
 
     def run(self) -> None:
@@ -88,7 +88,14 @@ class Backfill(luigi.Task):
         return [task for task in tasks if not all(run.exists() for run in task.output())]
 
 
-def _is_predicted(task: RunTask) -> bool:
-    """Whether the predictions for the dates of a task are there."""
-    runs = (current_layout().run("application", date) for date in task.dates)
-    return all(targets.RunTarget(run).exists() for run in runs)
+def _can_be_evaluated(task: RunTask) -> bool:
+    """Whether the predictions for the dates of a task are there, of a model that has labels."""
+    from pipeline import finished
+    from pipeline.truth import has_truth
+
+    runs = [current_layout().run("application", date) for date in task.dates]
+    return all(
+        targets.RunTarget(run).exists()
+        and has_truth(finished.read_marker(run.marker).made_from["model"].marker)
+        for run in runs
+    )

@@ -60,10 +60,14 @@ class CloudProject:
         return self.project.luigi(*words)
 
     def table(
-        self, what: str = "*", order: str = "date, id", version: int = 1
+        self,
+        what: str = "*",
+        order: str = "date, id",
+        version: int = 1,
+        kind: str = "predictions",
     ) -> list[tuple[Any, ...]]:
-        """Rows of all loaded dates."""
-        table = f"`{self.dataset}.predictions_v{version}`"
+        """Rows of all loaded dates, of predictions or evaluations."""
+        table = f"`{self.dataset}.{kind}_v{version}`"
         query = f"SELECT {what} FROM {table} ORDER BY {order}"  # noqa: S608
         rows = self._bigquery().query_and_wait(query)
         return [tuple(row.values()) for row in rows]
