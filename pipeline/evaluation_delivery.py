@@ -23,7 +23,7 @@ logger = logging.getLogger("luigi-interface.pipeline")
 VIEW = "evaluations"
 MEASURED = "evaluation"
 PAGE = "evaluations.html"
-_METRICS = "metrics.json"
+_METRICS, _PICTURE = "metrics.json", "reliability.svg"
 # A page shows so many dates, the newest: a year of days, and reads no more.
 _MOST_DATES = 400
 _THREADS = 8
@@ -91,7 +91,8 @@ class EvaluationDelivery:
             figures = pool.map(_read_figures, [markers[each] for each in dates])
             known = dict(zip(dates, figures, strict=True))
         title = f"How good the predictions were: {self.layout.name}, version {self.layout.version}"
-        storage.open(url).write(url, draw(title, known).encode())
+        picture = _read_picture(markers[date])
+        storage.open(url).write(url, draw(title, known, picture).encode())
         logger.info("all evaluations up to %s: %s", date, url)
         return url
 
@@ -138,8 +139,19 @@ def _read_figures(url: str) -> Figures:
         raise DataError(f"{path} does not say what was measured: {error!r}. Correct it.") from None
 
 
-def draw(title: str, known: Mapping[datetime.date, Figures]) -> str:
-    """The page: a chart for each metric, and one of what was predicted beside what came."""
+def _read_picture(url: str) -> str:
+    """The SVG that the package has drawn of the newest date; empty when it draws none."""
+    for each in finished.read_marker(url).files:
+        if base_name(each.path) == _PICTURE:
+            return finished.read(file_url(url.rpartition("/")[0], each.path)).decode()
+    return ""
+
+
+def draw(title: str, known: Mapping[datetime.date, Figures], picture: str = "") -> str:
+    """The page: a chart for each metric, and one of what was predicted beside what came.
+
+    `picture` is an SVG about the newest date.
+    """
     latest = known[max(known)]
     shown = {}
     means = ("predicted", "actual")
@@ -152,6 +164,9 @@ def draw(title: str, known: Mapping[datetime.date, Figures]) -> str:
             shown[_NAMES.get(name, name.capitalize())] = _chart(lines)
     if set(means) <= set(latest["metrics"]):
         shown["Mean"] = _chart({name: _line(known, "metrics", name) for name in means})
+    if picture:
+        heading = f"By tenths of the score, {max(known)}"
+        shown[heading] = f'<div style="max-width: 30rem">{picture}</div>'
     return charts.page(title, shown, _note(known))
 
 
@@ -171,7 +186,7 @@ def _values(values: Iterable[float | None]) -> list[float]:
 def _note(known: Mapping[datetime.date, Figures]) -> str:
     date = max(known)
     latest = known[date]
-    note = f"{len(known):,} date{'s' if len(known) > 1 else ''} from {min(known)} to {date}. "
+    note = f"{len(known):,} dates from {min(known)} to {date}. " if len(known) > 1 else ""
     note += f"{date}: {latest['rows']:,} predictions met their label"
     if latest["unlabelled"]:
         note += f", {latest['unlabelled']:,} met none"

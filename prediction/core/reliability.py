@@ -51,6 +51,8 @@ def draw(groups: Groups) -> str:
             background="transparent",
             plot_background="transparent",
             colors=_COLORS,
+            guide_stroke_color="#cccccc",
+            major_guide_stroke_color="#cccccc",
             font_family="sans-serif",
         ),
         x_title="predicted",
@@ -60,6 +62,7 @@ def draw(groups: Groups) -> str:
         value_formatter=lambda value: f"{value:.3g}",
         x_value_formatter=lambda value: f"{value:.3g}",
         legend_at_bottom=True,
+        truncate_legend=-1,
         dots_size=4,
     )
     chart.add("as predicted", [(low, low), (high, high)], show_dots=False)

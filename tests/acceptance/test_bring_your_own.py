@@ -139,7 +139,17 @@ def test_the_tests_pass_with_another_model(walked):
     folders = [name for name in ("tests", "prediction/tests") if (walked / name).exists()]
     options = ["-x", "-q", "-p", "no:cacheprovider", f"--ignore={this}"]
     # What takes minutes with a model of its own, and what never sees one, is run once, beside this.
-    alone = ("cloud_*", "crash", "docker", "doctor", "endings", "live", "luigid", "notices")
+    alone = (
+        "cloud_*",
+        "crash",
+        "docker",
+        "doctor",
+        "endings",
+        "evaluate",
+        "live",
+        "luigid",
+        "notices",
+    )
     alone += ("operating", "races", "resources", "scheduler")
     options += [f"--ignore-glob=tests/acceptance/test_{name}.py" for name in alone]
     options += [f"--ignore=tests/{name}" for name in ("cloud", "contract", "image")]
