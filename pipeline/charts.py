@@ -42,6 +42,8 @@ def over_dates(series: Mapping[str, Mapping[datetime.date, float | None]]) -> st
             background="transparent",
             plot_background="transparent",
             colors=_COLORS,
+            guide_stroke_color="#cccccc",
+            major_guide_stroke_color="#cccccc",
             font_family="sans-serif",
         ),
         x_labels=_marks(sorted({date for line in series.values() for date in line})),
