@@ -92,7 +92,9 @@ def _read_labels(seal: Seal, label: str, files: Sequence[File]) -> pa.Table:
         raise DataError(
             f"label {label!r} is null in {found.null_count:,} rows. Leave such rows out."
         )
-    return _keyed(seal, [batch]).append_column("label", found)
+    # What is only a way to store, such as a dictionary, can't be joined.
+    plain = found.cast(columns.plain(found.type))
+    return _keyed(seal, [batch]).append_column("label", plain)
 
 
 def _read_predictions(seal: Seal, files: Sequence[File]) -> pa.Table:

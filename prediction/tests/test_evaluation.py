@@ -128,6 +128,15 @@ def test_one_class_leaves_empty_what_needs_two(applied: Bench) -> None:
     assert found["actual"] == 1.0
 
 
+def test_a_label_may_be_stored_as_a_dictionary(bench: Bench) -> None:
+    grades = pa.array(np.where(truth(), "high", "low")).dictionary_encode()
+    named = {"model": "prediction.tests.models:Classes", "kind": "multiclass", "label": "grade"}
+    assert bench.train({**rows(), "grade": grades}, **named) == 0
+    assert bench.apply(rows()) == 0
+    assert evaluate(bench, {"id": np.arange(300), "grade": grades}) == 0
+    assert row(bench)["accuracy"] > 0.6
+
+
 def test_zero_and_one_are_a_binary_label_too(applied: Bench) -> None:
     assert evaluate(applied, {"id": np.arange(300), "y": truth().astype(int)}) == 0
     assert 0.6 < row(applied)["roc_auc"] < 1

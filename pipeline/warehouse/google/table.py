@@ -109,7 +109,7 @@ def _make(
     )
     table.clustering_fields = choose_clusters(columns, key) or None
     table.description = (
-        "Predictions: one row for each key and date. Each date is loaded, and replaced, whole."
+        f"One row for each date and {', '.join(key)}. Each date is loaded, and replaced, whole."
     )
     table.labels = label(labels)
     with dataset.naming(f"make the table {dataset.path(name)}"):
