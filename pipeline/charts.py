@@ -1,6 +1,7 @@
 """Charts of what happened on many dates, as pages of one file without outside assets."""
 
 import datetime
+import sys
 from collections.abc import Mapping, Sequence
 
 _WIDTH, _HEIGHT = 900, 320
@@ -33,6 +34,8 @@ def over_dates(series: Mapping[str, Mapping[datetime.date, float | None]]) -> st
     import pygal
     from pygal.style import Style
 
+    # It looks for maps, at each import of anything, in a way that Python has given up.
+    sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, pygal.PluginImportFixer)]
     chart = pygal.DateLine(
         js=[],
         disable_xml_declaration=True,

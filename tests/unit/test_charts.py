@@ -1,6 +1,7 @@
 """Charts of what happened on many dates."""
 
 import datetime
+import sys
 
 import pytest
 
@@ -23,3 +24,8 @@ DAYS = [datetime.date(2024, 3, 4) + datetime.timedelta(days=n) for n in range(3)
 )
 def test_values_that_hardly_differ_are_drawn_like_any(values):
     assert over_dates({"metric": dict(zip(DAYS, values, strict=True))}).startswith("<svg")
+
+
+def test_the_library_leaves_imports_as_they_were():
+    over_dates({"metric": {DAYS[0]: 1.0}})
+    assert all(hasattr(finder, "find_spec") for finder in sys.meta_path)
