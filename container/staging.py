@@ -3,7 +3,8 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -11,11 +12,13 @@ from typing import Any, NamedTuple
 from container.transfers import Tell, say_nothing, transfer
 from pipeline import checksums, cleaned, storage
 from pipeline.errors import ChecksumError, DataError, ObjectMissingError
-from pipeline.layout import base_name, file_url
+from pipeline.layout import PREDICTIONS, base_name, file_url
 from pipeline.records import File, Marker, RunRequest, Source
 
 DATA_SUFFIXES = (".parquet", ".csv", ".csv.gz")
 _OUTPUT = "part-0.parquet"
+# What evaluation needs of a model: not its weights, which may have been cleaned long since.
+_DESCRIPTION = "model.json"
 
 
 @dataclass(frozen=True)
@@ -85,19 +88,27 @@ class Stage:
         """Fetch a run's inputs and write its config; `tell` hears how many files are there.
 
         The config is the action's file, from the model's folder when the run applies a model and
-        from the package otherwise, with paths and constants laid over it.
+        from the package otherwise, with paths and constants laid over it. Evaluation has no file:
+        all that it needs is laid there.
         """
         folder = self.scratch / str(request.date)
         results = folder / "results"
         results.mkdir(parents=True)
         fetched = {name: self._fetch(name, each, tell) for name, each in request.inputs.items()}
+        if "predictions" in fetched:
+            made_by = fetched["predictions"].marker.made_from["model"]
+            fetched["model"] = self._fetch("model", made_by, tell, names=(_DESCRIPTION,))
         origins = {copy: url for each in fetched.values() for copy, url in each.origins().items()}
-        config = self._configs(fetched) / f"{self.action}.json"
-        name = _trace(str(config), origins)
-        content = {**_read_config(config, name), **self._paths(fetched, results)}
+        if "predictions" in fetched:
+            name, content = f"the evaluation of {request.date}", {}
+        else:
+            config = self._configs(fetched) / f"{self.action}.json"
+            name = _trace(str(config), origins)
+            content = _read_config(config, name)
+        content.update(self._paths(fetched, results))
         if request.constants:
             content["constants"] = {**content.get("constants", {}), **request.constants}
-        if "model" not in fetched:
+        if self.action == "training":
             self._seal(fetched, results)
             given = content.get("provenance", {})
             # Anything else the model package refuses in its own words.
@@ -113,9 +124,17 @@ class Stage:
     def _paths(self, fetched: Mapping[str, Fetched], results: Path) -> dict[str, object]:
         """Where the model finds its data, and where it puts what it makes."""
         data = fetched["data"]
-        paths = [str(path) for path in data.paths if path.name.endswith(DATA_SUFFIXES)]
+        paths = _data_paths(data)
         if "model" in fetched:
             model = str(fetched["model"].folder)
+            if "predictions" in fetched:
+                predictions = filter(_is_part, _data_paths(fetched["predictions"]))
+                return {
+                    "data_path": paths,
+                    "predictions_path": list(predictions),
+                    "model_path": model,
+                    "evaluation_path": str(results),
+                }
             return {"data_path": paths, "model_path": model, "output_path": str(results / _OUTPUT)}
         window = data.marker.about.get("training_window")
         previous = (
@@ -147,22 +166,33 @@ class Stage:
         for path in configs + (queries or sorted((self.package / "queries").glob("*.sql"))):
             shutil.copyfile(path, results / path.name)
 
-    def _fetch(self, name: str, source: Source, tell: Tell) -> Fetched:
+    def _fetch(
+        self, name: str, source: Source, tell: Tell, names: Sequence[str] | None = None
+    ) -> Fetched:
         if source.marker not in self._inputs:
             folder = self.scratch / f"{name}-{len(self._inputs)}"
             folder.mkdir()
-            self._inputs[source.marker] = fetch(source, folder, tell)
+            self._inputs[source.marker] = fetch(source, folder, tell, names)
         return self._inputs[source.marker]
 
 
-def fetch(source: Source, folder: Path, tell: Tell = say_nothing) -> Fetched:
+def fetch(
+    source: Source,
+    folder: Path,
+    tell: Tell = say_nothing,
+    names: Sequence[str] | None = None,
+) -> Fetched:
     """Bring the files of a finished run into `folder` and compare each with its checksum.
 
     An attempt's own files lie in `folder` as they did when it made them, files from elsewhere
-    each in a numbered folder, as their names may be the same.
+    each in a numbered folder, as their names may be the same. With `names` only the files of
+    these names are brought.
     Raises `ChecksumError` naming the file that is not the one that the marker lists.
     """
     marker = _read_marker(source)
+    if names is not None:
+        wanted = [each for each in marker.files if base_name(each.path) in names]
+        marker = replace(marker, files=wanted)
     run_folder = source.marker.rpartition("/")[0]
 
     def bring(numbered: tuple[int, File]) -> Path:
@@ -212,6 +242,15 @@ def upload(folder: Path, run_folder: str, attempt: str, tell: Tell = say_nothing
         return File(name, stat.size_bytes, stat.checksum)
 
     return transfer(take, sorted(each for each in folder.rglob("*") if each.is_file()), tell)
+
+
+def _data_paths(fetched: Fetched) -> list[str]:
+    return [str(path) for path in fetched.paths if path.name.endswith(DATA_SUFFIXES)]
+
+
+def _is_part(path: str) -> bool:
+    """Whether a file has predictions: a run may leave other tables beside them."""
+    return fnmatchcase(base_name(path), PREDICTIONS)
 
 
 def _trace(words: str, origins: Mapping[str, str]) -> str:

@@ -8,14 +8,9 @@ import sys
 
 if "luigi" in sys.modules:
     from pipeline import console, notices
-    from pipeline.tasks import (
-        ApplyModel,
-        Backfill,
-        ExtractData,
-        LoadToBigQuery,
-        Retrain,
-        TrainModel,
-    )
+    from pipeline.backfill import Backfill
+    from pipeline.evaluation import EvaluatePredictions, MeasurePredictions
+    from pipeline.tasks import ApplyModel, ExtractData, LoadToBigQuery, Retrain, TrainModel
 
     console.prepare()
     notices.install()
@@ -23,8 +18,10 @@ if "luigi" in sys.modules:
     __all__ = [
         "ApplyModel",
         "Backfill",
+        "EvaluatePredictions",
         "ExtractData",
         "LoadToBigQuery",
+        "MeasurePredictions",
         "Retrain",
         "TrainModel",
     ]

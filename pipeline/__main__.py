@@ -10,7 +10,7 @@ import luigi  # noqa: F401
 from pipeline import settings
 from pipeline.dates import parse_day
 from pipeline.errors import PipelineError
-from pipeline.verbs import JOB_TASKS, TASKS
+from pipeline.verbs import DATA, JOB_TASKS, TASKS
 
 _FAILED = 1
 
@@ -60,13 +60,13 @@ def _parse(arguments: Sequence[str] | None) -> Options:
     _add_run(forget, TASKS)
     forget.add_argument(
         "--action",
-        choices=("training", "application"),
+        choices=tuple(DATA),
         default="application",
         help="whose data, with ExtractData; application",
     )
     forget.add_argument("--yes", action="store_true", help="do not ask")
 
-    promote = add("promote", _promote, "choose the version that the view of predictions shows")
+    promote = add("promote", _promote, "choose the version that the views show")
     promote.add_argument("version", metavar="VERSION", type=int)
 
     sweep = add("sweep", _sweep, "list the machines that are there, and whether a job owns them")

@@ -49,6 +49,7 @@ def over_dates(
         value_formatter=lambda value: f"{value:.3g}",
         dots_size=2,
         show_x_guides=False,
+        range=_room([*limits.values(), *(v for line in series.values() for v in line.values())]),
     )
     for name, line in series.items():
         chart.add(name, sorted(line.items()))
@@ -124,6 +125,19 @@ def _look(colors: Sequence[str]) -> dict[str, Any]:
 
 def _shorten(label: str, most: int = 24) -> str:
     return label if len(label) <= most else f"{label[: most - 1]}…"
+
+
+def _room(values: Sequence[float | None]) -> tuple[float, float] | None:
+    """The ends of the axis for values that differ by a rounding only; else pygal finds them.
+
+    Where a step of the axis is lost in the last digit of a value, pygal looks for marks for ever.
+    """
+    known = [value for value in values if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    size = max(abs(low), abs(high))
+    if not 0 < high - low < 1e-6 * size:
+        return None
+    return low - 0.01 * size, high + 0.01 * size
 
 
 def _marks(dates: Sequence[datetime.date], most: int = 8) -> list[datetime.date]:

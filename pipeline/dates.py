@@ -48,6 +48,10 @@ def days_before(date: datetime.date, days: int) -> datetime.date:
         ) from None
 
 
+def days_after(date: datetime.date, days: int) -> datetime.date:
+    return date + datetime.timedelta(days=days)
+
+
 def days_between(start: datetime.date, stop: datetime.date) -> Dates:
     """Every date in [start, stop)."""
     return tuple(start + datetime.timedelta(days=n) for n in range((stop - start).days))
@@ -61,10 +65,19 @@ def last_days(count: int) -> Dates:
     return days_between(days_before(stop, count), stop)
 
 
-def choose_days(start: datetime.date | None, stop: datetime.date | None, last: int | None) -> Dates:
-    """The dates of [start, stop), or the `last` ones. Raises `DateError` when that is unclear."""
+def choose_days(
+    start: datetime.date | None,
+    stop: datetime.date | None,
+    last: int | None,
+    *,
+    horizon_days: int = 0,
+) -> Dates:
+    """The dates of [start, stop), or the `last` ones. Raises `DateError` when that is unclear.
+
+    With `horizon_days` the last ones are the last whose horizon is over.
+    """
     if last is not None and start is None and stop is None:
-        return last_days(last)
+        return tuple(days_before(date, horizon_days) for date in last_days(last))
     if last is not None or start is None or stop is None:
         raise DateError("Say either --start and --stop, or --last N.")
     dates = days_between(start, stop)
@@ -82,6 +95,17 @@ def refuse_future(dates: Iterable[datetime.date]) -> None:
         raise DateError(
             f"{latest} is after today, {today()} (UTC). Features of a date see all that happened"
             " before it, so that it can be asked for from that day on."
+        )
+
+
+def refuse_untold(dates: Iterable[datetime.date], horizon_days: int) -> None:
+    """Raise `DateError` when the horizon of a date is not over: its truth is not all known."""
+    latest = max(dates)
+    if latest > days_before(today(), horizon_days):
+        complete = days_after(latest, horizon_days)
+        raise DateError(
+            f"The truth about {latest} is complete on {complete}, {horizon_days} days later, and"
+            f" today is {today()} (UTC). Ask again on that day."
         )
 
 

@@ -34,7 +34,7 @@ class Delivery:
         began = now()
         source = request.inputs["predictions"]
         predictions = finished.read_marker(source.marker)
-        files = _files(source, predictions)
+        files = find_files(source, predictions)
         batch = _describe(source, predictions, files, results)
         loaded = self.warehouse.load(batch, self.table)
         if predictions.rows is not None and loaded.rows != predictions.rows:
@@ -42,7 +42,7 @@ class Delivery:
                 f"{self.table} has {loaded.rows} rows of {request.date} after the load, but"
                 f" {source.marker} says {predictions.rows}. Run the task again."
             )
-        _publish(self.warehouse, VIEW, self.table)  # type: ignore[arg-type]  # hashed by identity
+        publish_once(self.warehouse, VIEW, self.table)  # type: ignore[arg-type]  # hashed by identity
         drift = self._load_drift(source, predictions, files, results)
         return Marker(
             family=self.family,
@@ -75,12 +75,12 @@ class Delivery:
             holds=_DRIFT,
         )
         loaded = self.warehouse.load(batch, self.drift_table)
-        _publish(self.warehouse, DRIFT_VIEW, self.drift_table)  # type: ignore[arg-type]
+        publish_once(self.warehouse, DRIFT_VIEW, self.drift_table)  # type: ignore[arg-type]
         return {**loaded.about, "table": self.drift_table, "rows": loaded.rows}
 
 
 @cache
-def _publish(warehouse: Warehouse, view: str, table: str) -> None:
+def publish_once(warehouse: Warehouse, view: str, table: str) -> None:
     """Once in a process: the view that is there then stays."""
     warehouse.publish(view, table)
 
@@ -109,23 +109,23 @@ def _key(model: str) -> tuple[str, ...]:
     return sealed_key(model)
 
 
-def _files(source: Source, predictions: Marker) -> list[str]:
-    """The URLs of the files that are listed, each compared with the marker's checksum."""
+def find_files(source: Source, made: Marker, task: str = "ApplyModel") -> list[str]:
+    """The URLs of the files that `task` has made, each compared with the marker's checksum."""
     folder = source.marker.rpartition("/")[0]
-    stats = storage.open(folder).stats(f"{folder}/{predictions.job}")
+    stats = storage.open(folder).stats(f"{folder}/{made.job}")
     urls = []
-    for each in predictions.files:
+    for each in made.files:
         url = file_url(folder, each.path)
         if url not in stats:
             cleaned.refuse(source.marker)
             raise ObjectMissingError(
                 f"{url} does not exist, and {source.marker} lists it. Make it again: delete the"
-                " marker and run ApplyModel."
+                f" marker and run {task}."
             )
         if stats[url].checksum != each.checksum:
             raise ChecksumError(
                 f"{url} is not the file that {source.marker} lists. Make it again: delete the"
-                " marker and run ApplyModel."
+                f" marker and run {task}."
             )
         urls.append(url)
     return urls

@@ -43,7 +43,7 @@ class QueryExtraction:
         for url, text in texts.items():
             storage.open(url).write(url, text.encode())
         stats = storage.open(results).stats(results)
-        files = [_describe(url, stats[url], request.folder) for url in (*extraction.files, *texts)]
+        files = [describe(url, stats[url], request.folder) for url in (*extraction.files, *texts)]
         about = {
             **extraction.about,
             "columns": dict(extraction.columns),
@@ -86,7 +86,7 @@ class FileExtraction:
     def __call__(self, request: RunRequest, results: str) -> Marker:
         began = now()
         url = self.template.replace("{date}", str(request.date))
-        files = [_describe(url, stat, request.folder) for url, stat in self._find(url).items()]
+        files = [describe(url, stat, request.folder) for url, stat in self._find(url).items()]
         return _mark(self.action, request, results, began, None, files, {})
 
     def _find(self, url: str) -> dict[str, Stat]:
@@ -102,7 +102,8 @@ class FileExtraction:
         return found
 
 
-def _describe(url: str, stat: Stat, run_folder: str) -> File:
+def describe(url: str, stat: Stat, run_folder: str) -> File:
+    """What a marker says of the file at `url`."""
     return File(url.removeprefix(f"{run_folder}/"), stat.size_bytes, stat.checksum)
 
 

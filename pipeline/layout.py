@@ -26,7 +26,7 @@ class Run:
     """One action for one date. Its results live in `folder`, a URL without a final slash.
 
     `family` is what runs of one kind have in common: data/training, data/application, training,
-    application or load/<hash>.
+    application, load/<hash>, and for evaluations data/evaluation, evaluation, evaluations/<hash>.
     """
 
     family: str
@@ -51,7 +51,7 @@ class Run:
     def __str__(self) -> str:
         """As a person says it: training of 1998-04-01, data for training of, load of."""
         kind, _, rest = self.family.partition("/")
-        names = {"data": f"data for {rest}", "load": "load"}
+        names = {"data": f"data for {rest}", "load": "load", "evaluations": "load of evaluation"}
         return f"{names.get(kind, kind)} of {self.date}"
 
 
@@ -123,6 +123,11 @@ class Layout:
     def drift_table(self) -> str:
         """The table that says how far this version's data are from those of its trainings."""
         return drift_table_of(self.version)
+
+    @property
+    def evaluations_table(self) -> str:
+        """The table that this version's evaluations are delivered to."""
+        return evaluations_table_of(self.version)
 
     def family(self, family: str) -> str:
         """The folder that holds the runs of one family."""
@@ -197,9 +202,14 @@ def drift_table_of(version: int) -> str:
     return f"drift_v{version}"
 
 
-def load_family(warehouse: str, table: str) -> str:
+def evaluations_table_of(version: int) -> str:
+    """The table that a version's evaluations are delivered to."""
+    return f"evaluations_v{version}"
+
+
+def load_family(warehouse: str, table: str, kind: str = "load") -> str:
     """The family of loads into one table: two warehouses never share a marker."""
-    return f"load/{hashlib.sha256(f'{warehouse} {table}'.encode()).hexdigest()[:12]}"
+    return f"{kind}/{hashlib.sha256(f'{warehouse} {table}'.encode()).hexdigest()[:12]}"
 
 
 def cause_digest(reason: str) -> str:

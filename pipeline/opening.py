@@ -30,12 +30,21 @@ def current_layout() -> Layout:
 
 @cache
 def current_load_family() -> str:
+    return load_family(_house(), current_layout().table)
+
+
+@cache
+def current_evaluations_family() -> str:
+    return load_family(_house(), current_layout().evaluations_table, "evaluations")
+
+
+def _house() -> str:
+    """The warehouse, as nobody else's is called who shares the storage."""
     chosen = settings.pipeline()
-    house = chosen.warehouse
-    if "://" in chosen.storage and "://" not in house:
-        # Others may share the storage, and have a warehouse at the same path of their machine.
-        house = f"{platform.node()}:{house}"
-    return load_family(house, current_layout().table)
+    if "://" in chosen.storage and "://" not in chosen.warehouse:
+        # Others may have a warehouse at the same path of their machine.
+        return f"{platform.node()}:{chosen.warehouse}"
+    return chosen.warehouse
 
 
 @cache
@@ -48,7 +57,7 @@ def current_limits(family: str) -> "Limits":
     """How long the jobs of a family may take."""
     from pipeline.decision import Limits
 
-    action = "application" if "application" in family else "training"
+    action = next((name for name in ("application", "evaluation") if name in family), "training")
     limits = settings.jobs()
     # What the orchestrator does itself leaves no heartbeat: that its process lives is all there is.
     silence = limits.silence_limit_seconds if family == action else math.inf
@@ -88,6 +97,8 @@ def open_compute() -> "Compute":
 @cache
 def open_extraction(action: str) -> "Compute":
     """Where data are made: by queries in the warehouse, or by listing files."""
+    if action == "evaluation":
+        return _open_truth()
     from pipeline.extraction import FileExtraction, QueryExtraction
     from pipeline.row_bounds import RowBounds
 
@@ -110,6 +121,22 @@ def open_delivery() -> "Compute":
     return _open_here(
         Delivery(open_warehouse(), layout.table, layout.drift_table, current_load_family())
     )
+
+
+def _open_truth() -> "Compute":
+    from pipeline.truth import TruthExtraction
+
+    return _open_here(TruthExtraction(settings.pipeline().horizon_days, open_warehouse()))
+
+
+@cache
+def open_evaluation_delivery() -> "Compute":
+    """Where evaluations are loaded into the warehouse."""
+    from pipeline.evaluation_delivery import EvaluationDelivery
+
+    layout, family = current_layout(), current_evaluations_family()
+    delivery = EvaluationDelivery(open_warehouse(), layout.evaluations_table, family, layout)
+    return _open_here(delivery)
 
 
 @cache
@@ -141,7 +168,8 @@ def _open_compute_engine() -> "Compute":
     from pipeline.compute.google import GoogleCompute, MachineKind
 
     chosen = settings.compute_engine()
-    actions = {name: settings.action(name) for name in ("training", "application")}
+    names = ("training", "application", "evaluation")
+    actions = {name: settings.action(name) for name in names}
     return GoogleCompute(
         project=chosen.project,
         zones=settings.machine_zones(),

@@ -204,7 +204,7 @@ _checked: dict[type[luigi.Config], Any] = {}
 
 
 def action(name: str) -> ActionSettings:
-    """The settings of an action of the model package: "training" or "application"."""
+    """The settings of an action of the model package. Evaluation has those of application."""
     section: ActionSettings = training() if name == "training" else application()  # type: ignore[no-untyped-call]
     return section
 

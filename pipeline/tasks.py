@@ -4,7 +4,8 @@
         -> ApplyModel(D) -> LoadToBigQuery(D)
 
 A task is complete when each of its runs has a marker. Where runs lie is for `layout` to say, how
-jobs are watched for `jobs`, how data are made for `extraction`.
+jobs are watched for `jobs`, how data are made for `extraction`. What follows when the truth has
+come is in `evaluation`, ranges of dates are in `backfill`.
 """
 
 import datetime
@@ -16,14 +17,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import luigi
 from luigi.configuration import get_config
 
-from pipeline import detaching, opening, settings, targets
+from pipeline import detaching, opening, settings
 from pipeline.dates import (
     Dates,
     DayParameter,
     DaysParameter,
-    OptionalDayParameter,
-    choose_days,
+    days_after,
     refuse_future,
+    refuse_untold,
     training_date,
 )
 from pipeline.errors import PipelineError
@@ -36,7 +37,7 @@ from pipeline.times import now, today
 if TYPE_CHECKING:
     from pipeline.compute import Compute
 
-ACTIONS = ("training", "application")
+ACTIONS = ("training", "application", "evaluation")
 # Where the model package may have a query that tells whether data are complete.
 READY = "queries/ready.sql"
 
@@ -62,12 +63,16 @@ class RunTask(luigi.Task):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         settings.check()
-        refuse_future(self.dates)
+        self.check_dates()
         detaching.install()
 
     @property
     @abstractmethod
     def dates(self) -> Dates: ...
+
+    def check_dates(self) -> None:
+        """Raise `DateError` for a date that can't be asked for yet."""
+        refuse_future(self.dates)
 
     @property
     @abstractmethod
@@ -121,11 +126,11 @@ class RunTask(luigi.Task):
 
 
 class ExtractData(RunTask):
-    """The data of `action` ("training" or "application") for `date`, as files in storage.
+    """The data of `action` ("training", "application" or "evaluation") for `date`, as files.
 
     Made by the user's queries, or, where `data` is set under [training] or [application] in
     luigi.cfg, a list of files that are there already. Application uses the query that was sealed
-    with the model in force.
+    with the model in force, evaluation that of the model which has predicted.
     """
 
     action = luigi.ChoiceParameter(choices=ACTIONS)
@@ -141,7 +146,14 @@ class ExtractData(RunTask):
     def runs_family(self) -> str:
         return f"data/{self.action}"
 
+    def check_dates(self) -> None:
+        super().check_dates()
+        if self.action == "evaluation":
+            refuse_untold(self.dates, settings.pipeline().horizon_days)
+
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
+        if self.action == "evaluation":
+            return {"predictions": ApplyModel((date,))}
         if self.action == "training" or settings.action(self.action).data:
             return {}
         return {MODEL: model_for(date, strict=self.strict)}
@@ -149,11 +161,17 @@ class ExtractData(RunTask):
     def requires(self) -> list[luigi.Task]:
         sources = super().requires()
         if self._may_be_late:
-            sources.append(SourcesReady(self.date))  # type: ignore[no-untyped-call]
+            sources.append(SourcesReady(self._end))  # type: ignore[no-untyped-call]
         return sources
 
     def open_compute(self) -> "Compute":
         return opening.open_extraction(self.action)
+
+    @property
+    def _end(self) -> datetime.date:
+        """The data are about what happened before this day."""
+        is_evaluated = self.action == "evaluation"
+        return days_after(self.date, settings.pipeline().horizon_days if is_evaluated else 0)
 
     @property
     def _may_be_late(self) -> bool:
@@ -374,48 +392,6 @@ class LoadToBigQuery(RunTask):
 
     def open_compute(self) -> "Compute":
         return opening.open_delivery()
-
-
-class Backfill(luigi.Task):
-    """Every date in [`start`, `stop`), or with `last` = N today (UTC) and the N - 1 days before it.
-
-    Dates that are loaded already cost one listing, however many they are.
-    """
-
-    start = OptionalDayParameter(description="the first date")
-    stop = OptionalDayParameter(description="the date after the last one")
-    last = luigi.OptionalIntParameter(default=None, description="how many days up to today")
-    fallback = luigi.BoolParameter(
-        description="let fallback_days hold; else each date waits for the model of its own"
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
-        settings.check()
-        refuse_future(self.dates)
-        detaching.install()
-
-    @property
-    def dates(self) -> Dates:
-        """The dates to fill. Raises `DateError` when there are none, or it is unclear which."""
-        return choose_days(self.start, self.stop, self.last)
-
-    def complete(self) -> bool:
-        # One listing for all dates. Only when some are missing, the other families' follow.
-        layout = current_layout()
-        targets.survey([layout.family(current_load_family())])
-        missing = bool(self.requires())
-        if missing:
-            families = ("training", "application", "data/training", "data/application")
-            targets.survey(layout.family(family) for family in families)
-        return not missing
-
-    def requires(self) -> list[luigi.Task]:
-        loads = [LoadToBigQuery(date, strict=not self.fallback) for date in self.dates]
-        return [load for load in loads if not all(run.exists() for run in load.output())]
-
-    def run(self) -> None:
-        """Nothing to do but to have required."""
 
 
 def model_for(date: datetime.date, *, strict: bool) -> TrainModel | ModelInForce:

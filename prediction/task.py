@@ -8,10 +8,15 @@ imported inside, once a config is valid.
 import inspect
 from typing import get_type_hints
 
-from prediction.core.config import ApplicationConfig, TestingConfig, TrainingConfig
+from prediction.core.config import (
+    ApplicationConfig,
+    EvaluationConfig,
+    TestingConfig,
+    TrainingConfig,
+)
 from prediction.core.progress import Progress
 
-Config = TrainingConfig | ApplicationConfig | TestingConfig
+Config = TrainingConfig | ApplicationConfig | TestingConfig | EvaluationConfig
 
 
 class Task:
@@ -37,6 +42,12 @@ class Task:
         from prediction.core.testing import test
 
         return test(config, self._progress)
+
+    def evaluation(self, config: EvaluationConfig) -> int:
+        """Measure `predictions_path` by the labels in `data_path`, into `evaluation_path`."""
+        from prediction.core.evaluation import evaluate
+
+        return evaluate(config, self._progress)
 
 
 def actions() -> dict[str, type[Config]]:

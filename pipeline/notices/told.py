@@ -75,7 +75,8 @@ def by_task(runs: Iterable[tuple[str, datetime.date]]) -> dict[str, list[datetim
     """Runs, given as family and date, as people name them: task -> dates."""
     found: dict[str, list[datetime.date]] = {}
     for family, date in runs:
-        found.setdefault(_TASKS.get(family, "LoadToBigQuery"), []).append(date)
+        kind = family.partition("/")[0]
+        found.setdefault(_TASKS.get(family) or _TABLES[kind], []).append(date)
     return found
 
 
@@ -84,7 +85,11 @@ _TASKS = {
     "training": "TrainModel",
     "data/application": "ExtractData application",
     "application": "ApplyModel",
+    "data/evaluation": "ExtractData evaluation",
+    "evaluation": "MeasurePredictions",
 }
+# The families of one kind, one for each table.
+_TABLES = {"load": "LoadToBigQuery", "evaluations": "EvaluatePredictions"}
 
 
 def _first_date(failure: Failure) -> datetime.date:

@@ -3,6 +3,7 @@
 Features are as of `@date`, labels are about `[@start, @stop)`. The training data of T is
 features(T - H) joined on the key with labels of [T - H, T); what the model is applied to on D is
 features(D). Both come from the same features query, so training and application cannot differ.
+The truth about D is labels of [D, D + H).
 
 The dialect is BigQuery's, in and out. A composed query holds the user's text word for word.
 """
@@ -57,6 +58,15 @@ def compose_ready(text: str, date: datetime.date) -> Composed:
     """The query that tells whether the data before `date` are complete. Raises `QueryError`."""
     body = read(READY, text, parameters=("date",), required="date", named=False)
     return Composed(body.text, {"date": date})
+
+
+def compose_evaluation(
+    labels: str, key: Sequence[str], start: datetime.date, stop: datetime.date
+) -> Composed:
+    """The text `labels` of [start, stop). Raises `QueryError`."""
+    body = read(LABELS, labels, parameters=("start", "stop"), required="stop")
+    body.check_key(key)
+    return Composed(body.text, {"start": start, "stop": stop})
 
 
 def _join(left: Body, right: Body, key: Sequence[str], *, comment: str) -> str:

@@ -2,8 +2,9 @@
 
 What goes, of runs older than a day that a person names:
 
-- the data of training and application, once the run that was made from them is done
-- the files of predictions, once they are loaded into the warehouse of these settings
+- the data of training, application and evaluation, once the run that was made from them is done
+- the files of predictions, once they are loaded into the warehouse of these settings, and are
+  evaluated, or could have been for as many days
 - what attempts left that have failed, but for the reason
 - the weights of models that were in force only on older dates; configs, queries and metrics stay
 
@@ -14,13 +15,14 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline import cleaned, finished, opening, storage
+from pipeline import cleaned, finished, opening, settings, storage
 from pipeline.errors import DateError
 from pipeline.layout import Run, file_url
 from pipeline.models import oldest_needed
 from pipeline.overview import Overview
 from pipeline.storage import Entry
 from pipeline.times import today
+from pipeline.truth import has_truth
 from pipeline.verbs import DATA
 from pipeline.verbs.runs import open_overview
 
@@ -67,7 +69,7 @@ def clean(days: int, *, dry_run: bool = False) -> None:
 def _find(before: datetime.date) -> Iterator[Waste]:
     load = opening.current_load_family()
     families = (*DATA.values(), "training", "application")
-    overview = open_overview([*families, load])
+    overview = open_overview([*families, "evaluation", load])
     newest = max(filter(overview.is_done, overview.runs("training")), default=None)
     for family in families:
         for run in overview.runs(family):
@@ -83,7 +85,17 @@ def _is_needed(run: Run, before: datetime.date, load: str, overview: Overview) -
     if run.family == "training":
         return oldest_needed(before) <= run.date
     family = {"application": load}.get(run.family) or run.family.removeprefix("data/")
-    return not overview.is_done(opening.current_layout().run(family, run.date))
+    if not overview.is_done(opening.current_layout().run(family, run.date)):
+        return True
+    return run.family == "application" and _awaits_truth(run, before, overview)
+
+
+def _awaits_truth(run: Run, before: datetime.date, overview: Overview) -> bool:
+    """Whether predictions are to meet their labels yet: for a while after these are complete."""
+    complete = run.date + datetime.timedelta(days=settings.pipeline().horizon_days)
+    if complete < before or overview.is_done(opening.current_layout().run("evaluation", run.date)):
+        return False
+    return has_truth(finished.read_marker(run.marker).made_from["model"].marker)
 
 
 def _sort(run: Run, *, is_needed: bool) -> Waste:

@@ -25,7 +25,8 @@ def forget(task: str, date: datetime.date, action: str, ask: Ask) -> bool:
     Raises `ForgetError` when the run is not done, and when a job works on one of them.
     """
     families = [DATA["training"], "training", DATA["application"], "application"]
-    families.append(opening.current_load_family())
+    tables = (opening.current_load_family(), opening.current_evaluations_family())
+    families += [tables[0], DATA["evaluation"], "evaluation", tables[1]]
     overview = open_overview(families)
     run = find_run(task, date, action)
     if not overview.is_done(run):
@@ -37,7 +38,7 @@ def forget(task: str, date: datetime.date, action: str, ask: Ask) -> bool:
     print(f"To be made again, {len(runs)} in all:")
     for line in _summarize(runs):
         print(f"    {line}")
-    if run.family == opening.current_load_family() or len(runs) > 1:
+    if any(each.family in tables for each in runs):
         print("Tables keep their rows until they are loaded again.")
     if not ask("Take these markers away?"):
         print("Nothing is changed.")

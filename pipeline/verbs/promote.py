@@ -1,21 +1,35 @@
-"""`promote`: which version's predictions, and whose drift, the views show."""
-
-from contextlib import suppress
+"""`promote`: which version's predictions the views show, and whose drift and evaluations."""
 
 from pipeline import opening
 from pipeline.delivery import DRIFT_VIEW, VIEW
 from pipeline.errors import TableMissingError
-from pipeline.layout import drift_table_of, table_of
+from pipeline.evaluation_delivery import VIEW as EVALUATIONS_VIEW
+from pipeline.layout import drift_table_of, evaluations_table_of, table_of
+from pipeline.times import today
 
 
 def promote(version: int) -> None:
-    """Have the views show the tables of `version`. Raises `TableError` when there is none.
+    """Have the views show the tables of `version`. Raises `TableError` without predictions.
 
-    A version may have no table of drift: then the view of drift stays.
+    A version may have none of the other tables yet: then the view stays, and where there is one,
+    that is said.
     """
     _show(VIEW, table_of(version))
-    with suppress(TableMissingError):
-        _show(DRIFT_VIEW, drift_table_of(version))
+    others = {DRIFT_VIEW: drift_table_of(version), EVALUATIONS_VIEW: evaluations_table_of(version)}
+    for view, table in others.items():
+        try:
+            _show(view, table)
+        except TableMissingError:
+            if _is_there(view):
+                print(f"There is no {table} yet, so that the view {view} stays as it is.")
+
+
+def _is_there(view: str) -> bool:
+    try:
+        opening.open_warehouse().read(view, today(), rows=0)
+    except TableMissingError:
+        return False
+    return True
 
 
 def _show(view: str, table: str) -> None:

@@ -17,7 +17,8 @@ from pipeline.verbs import DATA, JOB_TASKS
 
 def find_run(task: str, date: datetime.date, action: str = "application") -> Run:
     """The run of a task; `action` says whose data when the task is ExtractData."""
-    families = {**JOB_TASKS, "ExtractData": DATA[action]}
+    evaluations = opening.current_evaluations_family()
+    families = {**JOB_TASKS, "ExtractData": DATA[action], "EvaluatePredictions": evaluations}
     return opening.current_layout().run(families.get(task) or opening.current_load_family(), date)
 
 

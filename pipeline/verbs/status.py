@@ -41,7 +41,8 @@ def status(dates: Dates, *, as_json: bool = False) -> int:
     """Print how the runs of `dates` stand. Returns 1 when one has failed, else 0."""
     layout, load = opening.current_layout(), opening.current_load_family()
     rows = {date: _columns(layout, load, date) for date in dates}
-    overview = open_overview([*DATA.values(), "training", "application", load], stale=True)
+    data = (DATA["training"], DATA["application"])
+    overview = open_overview([*data, "training", "application", load], stale=True)
     columns = [column for row in rows.values() for column in row]
     states = overview.read(run for each in columns for run in (each.run, each.data) if run)
     if as_json:

@@ -20,7 +20,7 @@ KINDS = ("binary", "multiclass", "regression", "none")
 LOWER_IS_BETTER = ("log_loss", "brier", "rmse", "mae")
 SCORES = {"binary": "probability", "multiclass": "label", "regression": "label", "none": None}
 
-T = TypeVar("T", bound="TrainingConfig | ApplicationConfig | TestingConfig")
+T = TypeVar("T", bound="TrainingConfig | ApplicationConfig | TestingConfig | EvaluationConfig")
 
 
 def cores() -> int:
@@ -111,11 +111,28 @@ class TestingConfig:
     description: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """What `--action evaluation` needs: labels, predictions, and the folder of `model.json`.
+
+    `evaluation_path` is the folder for the results; `constants` become columns of their one row.
+    """
+
+    data_path: tuple[Path, ...]
+    predictions_path: tuple[Path, ...]
+    model_path: Path
+    evaluation_path: Path
+    constants: dict[str, Constant] = field(default_factory=dict)
+    description: str = ""
+
+
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "data_path": values.paths,
     "model_path": values.folder,
     "output_path": values.table_file,
     "metrics_path": values.json_file,
+    "predictions_path": values.paths,
+    "evaluation_path": values.folder,
     "key": values.names,
     "kind": values.one_of(KINDS),
     "label": values.optional(values.text),

@@ -12,7 +12,9 @@ Log loss, Brier, RMSE and MAE are better when lower: they belong under `ceilings
 `floors`.
 """
 
+import math
 from collections.abc import Mapping
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,13 @@ import pandas as pd
 from sklearn import metrics as sk
 
 from prediction.core.errors import DataError, ModelError, QualityError
+
+# What a table of figures over dates has: the same names whichever classes come on a date.
+STABLE = {
+    "binary": ("roc_auc", "average_precision", "log_loss", "brier"),
+    "multiclass": ("accuracy", "precision", "recall", "f1", "log_loss"),
+    "regression": ("rmse", "mae", "r2"),
+}
 
 
 def measure(kind: str, label: pd.Series, predicted: pd.DataFrame, score: str) -> dict[str, float]:
@@ -40,6 +49,23 @@ def measure(kind: str, label: pd.Series, predicted: pd.DataFrame, score: str) ->
     if kind == "multiclass":
         return _multiclass(label, predicted, score)
     return _regression(label, predicted[score])
+
+
+def measure_any(
+    kind: str, label: pd.Series, predicted: pd.DataFrame, score: str
+) -> dict[str, float]:
+    """As `measure`, where one class is no error: what needs both classes is left out."""
+    if kind == "binary" and label.nunique() == 1 and predicted[score].notna().all():
+        return _surprise(*_read_binary(label, predicted[score]))
+    return measure(kind, label, predicted, score)
+
+
+def stable(kind: str, found: Mapping[str, float | None]) -> dict[str, float | None]:
+    """The figures of `STABLE`: None for one that was not found or is no number.
+
+    Precision, recall and F1 of several classes are means over the classes that came.
+    """
+    return {name: _finite(_figure(name, found)) for name in STABLE[kind]}
 
 
 def check(
@@ -72,18 +98,41 @@ def check(
 
 
 def _binary(label: pd.Series, score: pd.Series) -> dict[str, float]:
-    truth = label.to_numpy().astype(bool)
-    chance = score.to_numpy(dtype=float)
+    truth, chance = _read_binary(label, score)
     if truth.all() or not truth.any():
         raise DataError(f"the rows held out have one class of {label.name!r}. Raise `holdout`.")
-    if chance.min() < 0 or chance.max() > 1:
-        raise ModelError(f"predict returned {score.name!r} outside 0..1. Return a chance.")
     return {
         "roc_auc": float(sk.roc_auc_score(truth, chance)),
         "average_precision": float(sk.average_precision_score(truth, chance)),
-        "log_loss": float(sk.log_loss(truth, chance)),
-        "brier": float(sk.brier_score_loss(truth, chance)),
+        **_surprise(truth, chance),
     }
+
+
+def _read_binary(label: pd.Series, score: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """What came, as truth values, and the chance that was given to it."""
+    chance = score.to_numpy(dtype=float)
+    if chance.min() < 0 or chance.max() > 1:
+        raise ModelError(f"predict returned {score.name!r} outside 0..1. Return a chance.")
+    return label.to_numpy().astype(bool), chance
+
+
+def _surprise(truth: np.ndarray, chance: np.ndarray) -> dict[str, float]:
+    return {
+        "log_loss": float(sk.log_loss(truth, chance, labels=[False, True])),
+        "brier": float(sk.brier_score_loss(truth, chance, labels=[False, True])),
+    }
+
+
+def _figure(name: str, found: Mapping[str, float | None]) -> float | None:
+    if name in found:
+        return found[name]
+    of_classes = [found[other] for other in found if other.startswith(f"{name}_")]
+    known = [value for value in of_classes if value is not None]
+    return fmean(known) if known else None
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _multiclass(label: pd.Series, predicted: pd.DataFrame, score: str) -> dict[str, float]:

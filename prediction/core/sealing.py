@@ -92,6 +92,11 @@ def read(folder: Path) -> tuple[Seal, Any]:
     return seal, classes.load(classes.find(seal.model), folder / name)
 
 
+def describe(folder: Path) -> Seal:
+    """What `model.json` in `folder` tells. The model's own files need not be there."""
+    return _seal(folder, _described(folder))
+
+
 def _described(folder: Path) -> dict[str, Any]:
     path = folder / DESCRIPTION
     try:

@@ -33,14 +33,19 @@ def load(folder: Path, transactions: Path, *words: str) -> Path:
     (folder / "luigi.cfg").write_text(settings.replace("schedule = monthly", "schedule = daily"))
     (folder / "data").mkdir()
     shutil.copy(transactions, folder / "data" / "transactions.csv.gz")
+    run("LoadToBigQuery", folder, *words)
+    return folder
+
+
+def run(task: str, folder: Path, *words: str) -> None:
+    """Run `task` for DATE in `folder`; `words` are more of the command line."""
     command = [sys.executable, "-m", "luigi", "--module", "pipeline"]
-    command += ["LoadToBigQuery", "--date", DATE, *words]
+    command += [task, "--date", DATE, *words]
     environment = {name: value for name, value in os.environ.items() if "LUIGI" not in name}
     ended = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    return folder
 
 
 def predictions(folder: Path) -> pd.DataFrame:
@@ -75,6 +80,17 @@ def test_the_label_is_the_likelier_side(loaded):
     predicted = predictions(loaded)
     assert (predicted.label == (predicted.probability >= 0.5)).all()
     assert predicted.label.nunique() == 2
+
+
+def test_its_evaluation_says_the_same(loaded):
+    run("EvaluatePredictions", loaded)
+    with duckdb.connect(str(loaded / "var" / "warehouse.duckdb"), read_only=True) as base:
+        query = "SELECT rows, unlabelled, roc_auc, log_loss, actual FROM evaluations"
+        [(rows, unlabelled, area, loss, actual)] = base.sql(query).fetchall()
+    assert (rows, unlabelled) == (23_570, 0)
+    assert area == pytest.approx(0.839, abs=0.002)
+    assert loss == pytest.approx(0.300, abs=0.002)
+    assert 0.8 < actual < 0.95
 
 
 def test_what_happens_from_the_date_on_changes_nothing(loaded, tmp_path):

@@ -15,10 +15,8 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def test_an_unknown_action_is_answered_with_the_ones_that_there_are(bench: Bench) -> None:
     assert bench.run("serving", bench.config("c.json")) == 2
-    assert (
-        bench.error
-        == "error: There is no action 'serving'. There are: application, testing, training."
-    )
+    there_are = "application, evaluation, testing, training"
+    assert bench.error == f"error: There is no action 'serving'. There are: {there_are}."
     assert len(bench.told.splitlines()) == 1
 
 

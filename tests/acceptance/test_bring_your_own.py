@@ -140,8 +140,8 @@ def test_the_tests_pass_with_another_model(walked):
     options = ["-x", "-q", "-p", "no:cacheprovider", f"--ignore={this}"]
     # What takes minutes with a model of its own, and what never sees one, is run once, beside this.
     alone = ("card", "check_model", "cloud_*", "crash", "docker", "doctor", "drift", "endings")
-    alone += ("fallback", "live", "luigid", "notices", "operating", "races", "readiness")
-    alone += ("resources", "scheduler")
+    alone += ("evaluate", "fallback", "live", "luigid", "notices", "operating", "races")
+    alone += ("readiness", "resources", "scheduler")
     options += [f"--ignore-glob=tests/acceptance/test_{name}.py" for name in alone]
     options += [f"--ignore=tests/{name}" for name in ("cloud", "contract", "image")]
     # Twice the suite is too much for a person who waits.

@@ -81,6 +81,23 @@ def test_what_is_done_costs_two_requests_and_starts_nothing(cloud_project):
     assert cloud_project.objects() == before
 
 
+def test_predictions_meet_their_truth_in_the_cloud(anywhere, another_project):
+    evaluate = ("EvaluatePredictions", "--date", DATE)
+    ended = anywhere.luigi(*evaluate)
+    assert ended.status == 0, ended.output
+    assert another_project.luigi(*evaluate).status == 0
+    what = "date, model_date, rows, unlabelled, brier, actual, predicted"
+    local = another_project.table(f"SELECT {what} FROM evaluations_v1")  # noqa: S608 - ours
+    assert anywhere.table(what, "date", table="evaluations_v1") == local
+    # One partition, however often it is loaded; and the view shows it.
+    assert anywhere.project.pipeline("forget", "EvaluatePredictions", DATE, "--yes").status == 0
+    assert anywhere.luigi(*evaluate).status == 0
+    assert anywhere.table(what, "date", table="evaluations_v1") == local
+    [page] = anywhere.objects("evaluations.html")[-1:]
+    assert b"Brier score" in anywhere.read(page)
+    assert anywhere.machines() == []
+
+
 def test_a_backfill_that_is_done_costs_eight_requests(cloud_project):
     assert cloud_project.luigi(*RANGE).status == 0
     cloud_project.cloud.requests.clear()

@@ -25,13 +25,15 @@ def test_cron_begins_what_the_crontab_says_and_all_is_loaded(engine, project, sc
     with scheduler_of(engine, project, every_minute(CRONTAB)) as scheduler:
         scheduler.start(scheduler_image)
         wait_until(lambda: "backfill: ended with exit status 0" in scheduler.printed, seconds=180)
-        wait_until(lambda: "train: ended with exit status 0" in scheduler.printed, seconds=60)
+        for name in ("train", "evaluate"):
+            ended = f"{name}: ended with exit status 0"
+            wait_until(lambda ended=ended: ended in scheduler.printed, seconds=60)
         scheduler.stop()
         printed = scheduler.printed
     dates = project.table("SELECT date, count(*) FROM predictions GROUP BY 1")
     assert len(dates) in (7, 8)  # at midnight UTC a day begins
     assert {count for _, count in dates} == {40}
-    # Both lines began in the same minute, and did each thing once.
+    # All lines began in the same minute, and did each thing once.
     assert {claim.name for claim in project.root.rglob("claim-*.json")} == {"claim-1.json"}
     assert len(list(project.root.glob("training/date=*/_SUCCESS"))) <= 2
     assert "begins: luigi --module pipeline Backfill --last 7 --fallback --workers 4" in printed

@@ -18,11 +18,15 @@ def test_a_run_lies_under_name_version_family_and_date():
 
 def test_a_run_is_called_what_a_person_calls_it():
     families = ("training", "data/application", "load/0123456789ab")
+    families += ("data/evaluation", "evaluation", "evaluations/0123456789ab")
     names = [str(LAYOUT.run(family, DATE)) for family in families]
     assert names == [
         "training of 2024-03-01",
         "data for application of 2024-03-01",
         "load of 2024-03-01",
+        "data for evaluation of 2024-03-01",
+        "evaluation of 2024-03-01",
+        "load of evaluation of 2024-03-01",
     ]
 
 

@@ -73,6 +73,28 @@ def tell_drift(drift: dict, constants: dict, folder: Path) -> None:
     (folder / "drift.json").write_text(json.dumps(content))
 
 
+def evaluate(config: dict) -> int:
+    labels = pq.read_table(config["data_path"], columns=["id", "label"])
+    predicted = pq.read_table(config["predictions_path"], columns=["id", "share"])
+    met = predicted.join(labels, keys="id", join_type="inner")
+    truth = [float(each) for each in met["label"].to_pylist()]
+    pairs = zip(met["share"].to_pylist(), truth, strict=True)
+    metrics = {
+        "brier": sum((share - label) ** 2 for share, label in pairs) / len(met),
+        "actual": sum(truth) / len(met),
+        "predicted": sum(met["share"].to_pylist()) / len(met),
+    }
+    counts = {"rows": len(met), "unlabelled": len(predicted) - len(met)}
+    row = {name: [constant(value)] for name, value in config["constants"].items()}
+    row |= {name: [pa.scalar(value)] for name, value in (counts | metrics).items()}
+    folder = Path(config["evaluation_path"])
+    table = {name: pa.array(value, value[0].type) for name, value in row.items()}
+    pq.write_table(pa.table(table), folder / "part-0.parquet")
+    told = {**counts, "metrics": metrics, "trained": {"brier": None}}
+    (folder / "metrics.json").write_text(json.dumps(told))
+    return len(met)
+
+
 def constant(value: object) -> pa.Scalar:
     if not isinstance(value, dict):
         return pa.scalar(value)
@@ -115,7 +137,7 @@ def say(path: Path, **line: object) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-ACTIONS = {"training": train, "application": apply}
+ACTIONS = {"training": train, "application": apply, "evaluation": evaluate}
 
 if __name__ == "__main__":
     sys.exit(main())

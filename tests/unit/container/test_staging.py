@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,38 @@ def test_application_uses_the_config_sealed_with_the_model(tmp_path, package):
     assert Path(config["model_path"], "model.joblib").exists()
     assert Path(config["output_path"]).parent == staged.results
     assert "provenance" not in config
+
+
+def predicted(tmp_path: Path) -> Source:
+    """Predictions, with a table of another kind beside them, made by a model."""
+    model = finished(tmp_path / "model", {"job-1/model.json": "{}", "job-1/model.joblib": "heavy"})
+    # Of the model's weights nothing is left.
+    (tmp_path / "model" / "job-1" / "model.joblib").unlink()
+    files = {"job-2/part-0.parquet": "scores", "job-2/other.parquet": "no scores"}
+    source = finished(tmp_path / "predictions", files, "job-2")
+    path = Path(source.marker)
+    marker = replace(Marker.parse(path.read_bytes(), source.marker), made_from={"model": model})
+    path.write_bytes(marker.dump())
+    return Source(source.marker, checksums.of_bytes(marker.dump()))
+
+
+def test_evaluation_gets_labels_predictions_and_what_the_model_says_of_itself(tmp_path, package):
+    labels = finished(
+        tmp_path / "data", {"job-1/part-0.parquet": "labels", "job-1/labels.sql": "SELECT 1"}
+    )
+    inputs = {"data": labels, "predictions": predicted(tmp_path)}
+    asked = RunRequest(DATE, "/run", inputs, {"run_id": "job-2"})
+    staged = Stage(tmp_path / "scratch", package, "evaluation").prepare(asked)
+    config = json.loads(staged.config.read_text())
+    assert [Path(path).read_text() for path in config["data_path"]] == ["labels"]
+    assert [Path(path).read_text() for path in config["predictions_path"]] == ["scores"]
+    assert [path.name for path in Path(config["model_path"]).iterdir()] == ["model.json"]
+    assert config["evaluation_path"] == str(staged.results)
+    assert config["constants"] == {"run_id": "job-2"}
+    assert not list(staged.results.iterdir())
+    # What the model says of a file is told by the place that it came from.
+    told = staged.trace(f"{config['model_path']}/model.json is broken")
+    assert told == f"{tmp_path}/model/job-1/model.json is broken"
 
 
 def test_a_shared_input_is_brought_once(tmp_path, package):

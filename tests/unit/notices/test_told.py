@@ -81,3 +81,9 @@ def test_other_files_in_the_folder_are_left_alone(layout, tmp_path):
 def test_runs_are_named_by_their_task():
     runs = [("data/training", MONDAY), ("load/0123", MONDAY), ("load/0123", TUESDAY)]
     assert by_task(runs) == {"ExtractData training": [MONDAY], "LoadToBigQuery": [MONDAY, TUESDAY]}
+    runs = [("data/evaluation", MONDAY), ("evaluation", MONDAY), ("evaluations/0123", MONDAY)]
+    assert list(by_task(runs)) == [
+        "ExtractData evaluation",
+        "MeasurePredictions",
+        "EvaluatePredictions",
+    ]

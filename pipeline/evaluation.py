@@ -1,0 +1,79 @@
+"""The chain once more, when the truth has come: how good the predictions for a date were.
+
+    ApplyModel(D) -> ExtractData("evaluation", D) -> MeasurePredictions(D)
+        -> EvaluatePredictions(D)
+
+It is complete on D + `horizon_days`. Before that a task is refused when it is made.
+"""
+
+import datetime
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import luigi
+
+from pipeline import opening, settings
+from pipeline.dates import Dates, DayParameter, refuse_untold
+from pipeline.opening import current_evaluations_family, current_layout
+from pipeline.tasks import ApplyModel, ExtractData, JobTask, RunTask
+from pipeline.times import now
+
+if TYPE_CHECKING:
+    from pipeline.compute import Compute
+
+
+class MeasurePredictions(JobTask):
+    """Compare the predictions for `date` with what has happened since.
+
+    In today's image, whatever that of the model is: its predictions are read, it is not loaded.
+    """
+
+    action = "evaluation"
+    priority = 5
+
+    def check_dates(self) -> None:
+        super().check_dates()
+        refuse_untold(self.dates, settings.pipeline().horizon_days)
+
+    def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
+        return {
+            "data": ExtractData("evaluation", date),
+            "predictions": ApplyModel((date,)),
+        }
+
+    def constants(self, date: datetime.date, job: str) -> Mapping[str, object]:
+        from pipeline import finished
+        from pipeline.layout import marker_date
+
+        predictions = finished.read_marker(current_layout().run("application", date).marker)
+        model = marker_date(predictions.made_from["model"].marker)
+        return {
+            "date": {"type": "date", "value": str(date)},
+            "model_date": {"type": "date", "value": str(model)},
+            "run_id": predictions.job,
+            "evaluated_at": {"type": "timestamp", "value": now()},
+        }
+
+
+class EvaluatePredictions(RunTask):
+    """Replace the partition `date` of the table of evaluations, and draw what is known so far."""
+
+    date = DayParameter()
+
+    @property
+    def dates(self) -> Dates:
+        return (self.date,)
+
+    @property
+    def runs_family(self) -> str:
+        return current_evaluations_family()
+
+    def check_dates(self) -> None:
+        super().check_dates()
+        refuse_untold(self.dates, settings.pipeline().horizon_days)
+
+    def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
+        return {"evaluation": MeasurePredictions((date,))}
+
+    def open_compute(self) -> "Compute":
+        return opening.open_evaluation_delivery()
