@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import claims, finished, settings, storage
 from pipeline.dates import days_before
-from pipeline.errors import DataError, FallbackError, JobFailedError
+from pipeline.errors import DataError, FallbackError, JobFailedError, Problem
 from pipeline.layout import MARKER, Run, cleaned_beside, given_up
 from pipeline.models import MODEL, training_run
 from pipeline.opening import current_layout
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 # A child of Luigi's logger: one level and one format for all that a command says.
 logger = logging.getLogger("luigi-interface.pipeline")
+
+# The newest claim of a training, by folder, when this command first looked at it. The workers that
+# Luigi forks know it.
+_found: dict[str, int] = {}
 
 
 def find_model(date: datetime.date) -> Run | None:
@@ -45,7 +49,9 @@ def is_settled(date: datetime.date) -> bool:
     own = training_run(date)
     if RunTarget(own).exists() or _maker_of_data(date):
         return True
-    return reason_given_up(own) is not None and _newest_allowed(own, date) is not None
+    number = claims.read_standing(own).number
+    _found.setdefault(own.folder, number)
+    return _read_given_up(own, number) is not None and _newest_allowed(own, date) is not None
 
 
 def find_newest(first: datetime.date, before: datetime.date) -> Run | None:
@@ -75,16 +81,24 @@ def recording(runs: Iterable[Run]) -> Iterator[None]:
 
 def reason_given_up(run: Run) -> str | None:
     """Why the newest attempt at a training was the last one; None when it was not."""
-    url = given_up(run, claims.read_standing(run).number)
-    store = storage.open(url)
-    return GivenUp.parse(store.read(url), url).reason if store.exists(url) else None
+    record = _read_given_up(run, claims.read_standing(run).number)
+    return record.reason if record else None
 
 
 def train_or_fall_back(training: "TrainModel", date: datetime.date) -> None:
     """Train the model of `date`. When that fails and an older one may predict it, only say so.
 
+    Many dates may want the same training: in one command it is tried once.
     Raises `JobFailedError` when there is none that may.
     """
+    if is_settled(date):
+        return
+    own = training_run(date)
+    if record := _given_up_since(own):
+        raise JobFailedError(
+            f"{own} failed: {record.reason}\n{_no_model(date)}",
+            [Problem(own.date, record.reason, log=record.log)],
+        )
     try:
         training.run()
     except JobFailedError as error:
@@ -118,6 +132,18 @@ def tell(date: datetime.date) -> None:
         f" TrainModel --date {own.date}",
         own.date,
     )
+
+
+def _read_given_up(run: Run, number: int) -> GivenUp | None:
+    url = given_up(run, number)
+    store = storage.open(url)
+    return GivenUp.parse(store.read(url), url) if store.exists(url) else None
+
+
+def _given_up_since(run: Run) -> GivenUp | None:
+    """What is said of a training that was given up since this command first looked at it."""
+    number = claims.read_standing(run).number
+    return _read_given_up(run, number) if number > _found.get(run.folder, number) else None
 
 
 def _maker_of_data(date: datetime.date) -> Run | None:

@@ -92,6 +92,27 @@ def test_a_backfill_is_strict_unless_it_is_told(failing):
     assert failing.luigi(*days).status == 0
 
 
+def test_a_backfill_with_fallback_tries_a_training_once_however_many_dates_want_it(failing):
+    failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    days = ("Backfill", "--start", "2024-04-01", "--stop", "2024-04-04", "--fallback")
+    ended = failing.luigi(*days)
+    assert ended.status == 30
+    for day in ("2024-04-01", "2024-04-02", "2024-04-03"):
+        assert model_dates(failing, day) == ["2024-03-01"]
+    assert len(trainings(failing)) == 1
+
+
+def test_a_training_that_no_model_stands_in_for_is_tried_once_by_each_command(failing):
+    failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 1")
+    days = ("Backfill", "--start", "2024-04-01", "--stop", "2024-04-04", "--fallback")
+    for times in (1, 2):
+        ended = failing.luigi(*days)
+        assert ended.status == 30
+        assert f"training of 2024-04-01 failed: {REASON}" in ended.output
+        assert "No other model may predict 2024-04-03: fallback_days is 1" in ended.output
+        assert len(trainings(failing)) == times
+
+
 def test_data_of_one_model_are_not_predicted_by_another(failing):
     failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
     words = ("--action", "application", "--date", "2024-04-01")
