@@ -38,7 +38,7 @@ class MeasurePredictions(JobTask):
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         return {
             "data": ExtractData("evaluation", date),
-            "predictions": ApplyModel((date,)),
+            "predictions": ApplyModel((date,), strict=True),
         }
 
     def constants(self, date: datetime.date, job: str) -> Mapping[str, object]:

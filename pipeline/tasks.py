@@ -153,7 +153,8 @@ class ExtractData(RunTask):
 
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         if self.action == "evaluation":
-            return {"predictions": ApplyModel((date,))}
+            # Who evaluates takes what is there: only who loads falls back, and tells of it.
+            return {"predictions": ApplyModel((date,), strict=True)}
         if self.action == "training" or settings.action(self.action).data:
             return {}
         return {MODEL: model_for(date, strict=self.strict)}

@@ -113,6 +113,16 @@ def test_a_training_that_no_model_stands_in_for_is_tried_once_by_each_command(fa
         assert len(trainings(failing)) == times
 
 
+def test_who_evaluates_fills_no_date_by_an_older_model(failing):
+    failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    ended = failing.luigi("EvaluatePredictions", "--date", "2024-04-01")
+    assert ended.status == 30
+    assert f"training of 2024-04-01 failed: {REASON}" in ended.output
+    assert not failing.is_done("application", "2024-04-01")
+    assert failing.luigi(*LOAD).status == 30
+    assert failing.luigi("EvaluatePredictions", "--date", "2024-04-01").status == 0
+
+
 def test_data_of_one_model_are_not_predicted_by_another(failing):
     failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
     words = ("--action", "application", "--date", "2024-04-01")
