@@ -1,10 +1,12 @@
 """The files of a run on the machine: inputs brought in and checked, results taken out."""
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -13,7 +15,9 @@ from container.transfers import Tell, say_nothing, transfer
 from pipeline import checksums, cleaned, storage
 from pipeline.errors import ChecksumError, DataError, ObjectMissingError
 from pipeline.layout import PREDICTIONS, base_name, file_url
-from pipeline.records import File, Marker, RunRequest, Source
+from pipeline.records import PREVIOUS, File, Marker, RunRequest, Source
+
+logger = logging.getLogger(__name__)
 
 DATA_SUFFIXES = (".parquet", ".csv", ".csv.gz")
 _OUTPUT = "part-0.parquet"
@@ -83,6 +87,7 @@ class Stage:
         self.action = action
         self._provenance = provenance
         self._inputs: dict[str, Fetched] = {}
+        self._numbers = count()
 
     def prepare(self, request: RunRequest, tell: Tell = say_nothing) -> Staged:
         """Fetch a run's inputs and write its config; `tell` hears how many files are there.
@@ -94,7 +99,9 @@ class Stage:
         folder = self.scratch / str(request.date)
         results = folder / "results"
         results.mkdir(parents=True)
-        fetched = {name: self._fetch(name, each, tell) for name, each in request.inputs.items()}
+        needed = {name: each for name, each in request.inputs.items() if name != PREVIOUS}
+        fetched = {name: self._fetch(name, each, tell) for name, each in needed.items()}
+        fetched |= self._fetch_previous(request, tell)
         if "predictions" in fetched:
             made_by = fetched["predictions"].marker.made_from["model"]
             fetched["model"] = self._fetch("model", made_by, tell, names=(_DESCRIPTION,))
@@ -137,9 +144,7 @@ class Stage:
                 }
             return {"data_path": paths, "model_path": model, "output_path": str(results / _OUTPUT)}
         window = data.marker.about.get("training_window")
-        previous = (
-            {"previous_path": str(fetched["previous"].folder)} if "previous" in fetched else {}
-        )
+        previous = {"previous_path": str(fetched[PREVIOUS].folder)} if PREVIOUS in fetched else {}
         return {
             "data_path": paths,
             "model_path": str(results),
@@ -150,8 +155,8 @@ class Stage:
     def _provenance_of(self, request: RunRequest, fetched: Mapping[str, Fetched]) -> dict[str, str]:
         """What a model's card tells of where it comes from: texts by name."""
         found = {**self._provenance, "date": str(request.date)}
-        if "previous" in fetched:
-            found["previous"] = fetched["previous"].source
+        if PREVIOUS in fetched:
+            found["previous"] = fetched[PREVIOUS].source
         return {**found, "command": f"luigi --module pipeline TrainModel --date {request.date}"}
 
     def _seal(self, fetched: Mapping[str, Fetched], results: Path) -> None:
@@ -166,11 +171,21 @@ class Stage:
         for path in configs + (queries or sorted((self.package / "queries").glob("*.sql"))):
             shutil.copyfile(path, results / path.name)
 
+    def _fetch_previous(self, request: RunRequest, tell: Tell) -> Mapping[str, Fetched]:
+        """The model to compare a new one with. What is wrong with it ends no training."""
+        if PREVIOUS not in request.inputs:
+            return {}
+        try:
+            return {PREVIOUS: self._fetch(PREVIOUS, request.inputs[PREVIOUS], tell)}
+        except (ChecksumError, DataError, ObjectMissingError) as error:
+            logger.warning("the previous model is not compared: %s", error)
+            return {}
+
     def _fetch(
         self, name: str, source: Source, tell: Tell, names: Sequence[str] | None = None
     ) -> Fetched:
         if source.marker not in self._inputs:
-            folder = self.scratch / f"{name}-{len(self._inputs)}"
+            folder = self.scratch / f"{name}-{next(self._numbers)}"
             folder.mkdir()
             self._inputs[source.marker] = fetch(source, folder, tell, names)
         return self._inputs[source.marker]

@@ -208,6 +208,34 @@ def test_a_shared_input_is_brought_once(tmp_path, package):
     assert len(paths) == 1
 
 
+def test_a_previous_model_that_is_broken_or_gone_ends_no_training(tmp_path, package, caplog):
+    data = finished(tmp_path / "data", {"job-1/part-0.parquet": "rows"})
+    broken = finished(tmp_path / "broken", {"job-1/model.joblib": "weights"})
+    (tmp_path / "broken" / "job-1" / "model.joblib").write_text("changed")
+    gone = finished(tmp_path / "gone", {"job-1/model.joblib": "weights"})
+    (tmp_path / "gone" / "_SUCCESS").unlink()
+    stage = Stage(tmp_path / "scratch", package, "training")
+    for day, previous in ((1, broken), (2, gone)):
+        asked = replace(request(data=data, previous=previous), date=datetime.date(2024, 3, day))
+        config = json.loads(stage.prepare(asked).config.read_text())
+        assert "previous_path" not in config
+        assert "previous" not in config["provenance"]
+        assert "the previous model is not compared: " in caplog.text
+        caplog.clear()
+
+
+def test_a_date_whose_data_are_broken_leaves_the_others_of_its_job_alone(tmp_path, package):
+    broken = finished(tmp_path / "broken", {"job-1/part-0.parquet": "rows"})
+    (tmp_path / "broken" / "job-1" / "part-0.parquet").write_text("sour")
+    data = finished(tmp_path / "data", {"job-1/part-0.parquet": "rows"})
+    stage = Stage(tmp_path / "scratch", package, "training")
+    with pytest.raises(ChecksumError):
+        stage.prepare(request(data=broken))
+    asked = replace(request(data=data), date=datetime.date(2024, 4, 1))
+    [path] = json.loads(stage.prepare(asked).config.read_text())["data_path"]
+    assert Path(path).read_text() == "rows"
+
+
 @pytest.mark.parametrize("name", ["training.json", "application.json"])
 @pytest.mark.parametrize(("text", "words"), [("{", "is not JSON"), ("[]", "holds no JSON object")])
 def test_a_config_that_can_not_be_read_is_refused_at_training(tmp_path, package, name, text, words):
