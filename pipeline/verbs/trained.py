@@ -19,6 +19,8 @@ from pipeline.verbs.runs import open_overview
 # What the framework in prediction/core leaves with every model.
 _DESCRIPTION = "model.json"
 _HOME = "model"
+# A thousand rows as of any day may be unlike those of the training: that is no fault of the model.
+_STOPS = ("drift_stop", "missing_stop")
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,12 @@ class Trained:
     def apply(self, folder: Path, ways: Sequence[Mapping[str, Any]]) -> list[Path]:
         """Predict in several ways with the model that was fetched to `folder`, by one process.
 
-        Each of `ways` is laid over the config that was sealed with the model. Returns a file of
-        predictions for each. Raises `DataError` with the process's reason when it fails.
+        Each of `ways` is laid over the config that was sealed with the model, without what stops a
+        date for drift. Returns a file of predictions for each. Raises `DataError` with the
+        process's reason when it fails.
         """
         sealed = json.loads(read_sealed(self.run.marker, "application.json"))
+        sealed = {key: value for key, value in sealed.items() if key not in _STOPS}
         package = settings.pipeline().prediction
         command = [sys.executable, "-m", f"{package.name}.main", "--action", "application"]
         outputs = []

@@ -129,7 +129,8 @@ def test_the_query_that_was_sealed_with_the_model_makes_its_rows(trained):
     )
     ended = check(trained)
     assert ended.status == 0, ended.output
-    assert REPEATS in ended.output
+    assert ended.status == 0, ended.output
+    assert "The model of 2024-05-01 predicts the same for 40 rows" in ended.output
 
 
 def test_why_a_model_can_not_be_applied_is_told(trained):
@@ -175,3 +176,13 @@ def test_a_key_that_is_not_one_is_told_with_its_query(dated, features, problem):
     [message] = errors(check(dated))
     assert message.startswith("error: features.sql: The query must return one row per key, but ")
     assert problem in message
+
+
+def test_drift_that_would_stop_a_date_says_nothing_of_repeating(dated):
+    dated.edit_config("application", drift_stop=0.001, missing_stop=0.001)
+    assert dated.luigi("TrainModel", "--date", STOP).status == 0
+    stopped = dated.luigi("ApplyModel", "--date", "2024-05-05")
+    assert "above drift_stop = 0.001" in stopped.output
+    ended = dated.pipeline("check", "--date", "2024-05-05")
+    assert ended.status == 0, ended.output
+    assert "The model of 2024-05-01 predicts the same for 40 rows" in ended.output
