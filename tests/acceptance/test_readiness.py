@@ -1,5 +1,7 @@
 """Data that came late: the dates that need them wait, and people are told when it is time."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.listeners import listen_as_webhook
@@ -67,3 +69,18 @@ def test_a_query_that_does_not_answer_is_refused(waiting, query, message):
     assert ended.status == 35
     assert message in ended.output
     assert "Traceback" not in ended.output
+
+
+def test_the_truth_is_waited_for_where_only_the_features_are_files(project):
+    assert project.luigi("TrainModel", "--date", "2024-03-01").status == 0
+    (project.folder / "prediction" / "queries" / "ready.sql").write_text(READY)
+    mine = pa.table({"id": [1, 2], "visits": [3, 4]})
+    pq.write_table(mine, project.folder / "mine-2024-03-05.parquet")
+    project.set(application="data = mine-{date}.parquet")
+    visits = project.folder / "visits.csv"
+    lines = [line for line in visits.read_text().splitlines() if "2024-04-03" not in line]
+    visits.write_text("\n".join([*lines, ""]))
+    ended = project.luigi("EvaluatePredictions", "--date", "2024-03-05")
+    assert project.is_done("application", "2024-03-05"), ended.output
+    assert ended.status == 20
+    assert "the data before 2024-04-04 are not complete, says ready.sql" in ended.output
