@@ -14,12 +14,13 @@ import luigi
 
 from pipeline import opening, settings
 from pipeline.dates import Dates, DayParameter, refuse_untold
-from pipeline.opening import current_evaluations_family, current_layout
+from pipeline.opening import current_evaluations_family
 from pipeline.tasks import ApplyModel, ExtractData, JobTask, RunTask
 from pipeline.times import now
 
 if TYPE_CHECKING:
     from pipeline.compute import Compute
+    from pipeline.records import Source
 
 
 class MeasurePredictions(JobTask):
@@ -41,11 +42,13 @@ class MeasurePredictions(JobTask):
             "predictions": ApplyModel((date,), strict=True),
         }
 
-    def constants(self, date: datetime.date, job: str) -> Mapping[str, object]:
+    def constants(
+        self, date: datetime.date, inputs: Mapping[str, "Source"], job: str
+    ) -> Mapping[str, object]:
         from pipeline import finished
         from pipeline.layout import marker_date
 
-        predictions = finished.read_marker(current_layout().run("application", date).marker)
+        predictions = finished.read_marker(inputs["predictions"].marker)
         model = marker_date(predictions.made_from["model"].marker)
         return {
             "date": {"type": "date", "value": str(date)},

@@ -73,7 +73,7 @@ def _order(task: "RunTask", run: Run) -> Order:
     inputs |= {name: finished.seal(each) for name, each in task.compared_with(run.date).items()}
 
     def request(job: str) -> RunRequest:
-        return RunRequest(run.date, run.folder, inputs, task.constants(run.date, job))
+        return RunRequest(run.date, run.folder, inputs, task.constants(run.date, inputs, job))
 
     sealed = inputs[task.image_from].marker if task.image_from else None
     return Order(run, request, finished.read_marker(sealed).image if sealed else None)

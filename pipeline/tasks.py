@@ -28,7 +28,7 @@ from pipeline.dates import (
     training_date,
 )
 from pipeline.errors import PipelineError
-from pipeline.layout import Run
+from pipeline.layout import Run, marker_date
 from pipeline.models import MODEL, model_date, training_run
 from pipeline.opening import current_layout, current_load_family, current_schedule
 from pipeline.targets import RunTarget
@@ -36,6 +36,7 @@ from pipeline.times import now, today
 
 if TYPE_CHECKING:
     from pipeline.compute import Compute
+    from pipeline.records import Source
 
 ACTIONS = ("training", "application", "evaluation")
 # Where the model package may have a query that tells whether data are complete.
@@ -117,7 +118,9 @@ class RunTask(luigi.Task):
             return str(exception)
         return str(super().on_failure(exception))  # type: ignore[no-untyped-call]
 
-    def constants(self, date: datetime.date, job: str) -> Mapping[str, object]:
+    def constants(
+        self, date: datetime.date, inputs: Mapping[str, "Source"], job: str
+    ) -> Mapping[str, object]:
         """What becomes columns of the results: nothing, unless a task says otherwise."""
         return {}
 
@@ -353,17 +356,15 @@ class ApplyModel(JobTask):
         from pipeline import fallback
 
         for date in self.dates:
-            fallback.refuse_mix(date, self._trained(date))
+            [target] = model_for(date, strict=self.strict).output()
+            fallback.refuse_mix(date, target.run.date)
         super().run()
 
-    def constants(self, date: datetime.date, job: str) -> Mapping[str, object]:
-        return _constants(date, self._trained(date), job)
-
-    def _trained(self, date: datetime.date) -> datetime.date:
-        """When the model was trained that predicts `date`."""
-        [target] = model_for(date, strict=self.strict).output()
-        trained: datetime.date = target.run.date
-        return trained
+    def constants(
+        self, date: datetime.date, inputs: Mapping[str, "Source"], job: str
+    ) -> Mapping[str, object]:
+        # Of the model that is taken: by now the date's own may be there as well.
+        return _constants(date, marker_date(inputs[MODEL].marker), job)
 
     def conclude(self) -> None:
         from pipeline import running
@@ -404,7 +405,9 @@ def model_for(date: datetime.date, *, strict: bool) -> TrainModel | ModelInForce
     return ModelInForce(date)
 
 
-def _constants(date: datetime.date, trained: datetime.date, job: str) -> Mapping[str, object]:
+def _constants(
+    date: datetime.date, trained: datetime.date | None, job: str
+) -> Mapping[str, object]:
     """The columns of every row that is predicted for `date`."""
     return {
         "date": {"type": "date", "value": str(date)},

@@ -2,6 +2,8 @@
 
 import datetime
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -134,6 +136,22 @@ def test_data_of_one_model_are_not_predicted_by_another(failing):
     assert "python -m pipeline forget ExtractData 2024-04-01" in ended.output
     assert failing.luigi(*LOAD).status == 0
     assert model_dates(failing, "2024-04-01") == ["2024-03-01"]
+
+
+def test_rows_name_the_model_that_is_taken_though_its_successor_has_come_since(project):
+    assert project.luigi("TrainModel", "--date", "2024-04-01").status == 0
+    taken = f"{project.root}/training/date=2024-03-01/_SUCCESS"
+    program = f"""
+import datetime, luigi
+from pipeline.records import Source
+from pipeline.tasks import ApplyModel
+date = datetime.date(2024, 4, 1)
+task = ApplyModel((date,))
+print(task.constants(date, {{"model": Source({taken!r}, "")}}, "job")["model_date"]["value"])
+"""
+    words = [sys.executable, "-c", program]
+    told = subprocess.run(words, cwd=project.folder, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "2024-03-01"
 
 
 def test_a_pinned_model_predicts_all_dates_from_its_own_on(project):
