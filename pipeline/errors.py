@@ -79,12 +79,16 @@ class MachineRefusedError(ComputeError):
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a date was not done: a `reason` of one line, the traceback's end, and the log's URL."""
+    """Why a date was not done: a `reason` of one line, the traceback's end, and the log's URL.
+
+    `claim` is the number of the attempt that failed; 0 where that is not known.
+    """
 
     date: datetime.date
     reason: str
     detail: str = ""
     log: str | None = None
+    claim: int = 0
 
 
 class JobFailedError(PipelineError):

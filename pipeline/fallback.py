@@ -74,8 +74,8 @@ def recording(runs: Iterable[Run]) -> Iterator[None]:
         for run in runs:
             if problem := problems.get(run.date):
                 record = GivenUp(problem.reason, problem.log, now())
-                number = claims.read_standing(run).number
-                storage.write_once(given_up(run, number), record.dump())
+                # Somebody else may have claimed the next attempt by now: that one is not over.
+                storage.write_once(given_up(run, problem.claim), record.dump())
         raise
 
 

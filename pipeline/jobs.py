@@ -317,7 +317,7 @@ def _find_problem(watch: Watch, run: Run, url: str) -> Problem:
     """What the failure at `url` says of a run of a job."""
     failure = read_failure(url)
     log = watch.job.log if storage.open(watch.job.log).exists(watch.job.log) else None
-    return Problem(run.date, failure.reason, failure.detail, log)
+    return Problem(run.date, failure.reason, failure.detail, log, watch.runs[run])
 
 
 def _explain(run: Run, problem: Problem) -> str:
