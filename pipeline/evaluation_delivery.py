@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline import charts, finished, storage
 from pipeline.delivery import find_files, publish_once
-from pipeline.errors import DataError, TableError
+from pipeline.errors import DataError, FormatError, ObjectMissingError, TableError
 from pipeline.extraction import describe
 from pipeline.layout import MARKER, Layout, base_name, file_url, marker_date
 from pipeline.records import Marker, RunRequest, Source
@@ -89,8 +89,8 @@ class EvaluationDelivery:
             return None
         dates = sorted(markers)[-_MOST_DATES:]
         with ThreadPoolExecutor(_THREADS) as pool:
-            figures = pool.map(_read_figures, [markers[each] for each in dates])
-            known = dict(zip(dates, figures, strict=True))
+            figures = pool.map(_find_figures, [markers[each] for each in dates])
+            known = {each: found for each, found in zip(dates, figures, strict=True) if found}
         title = f"How good the predictions were: {self.layout.name}, version {self.layout.version}"
         picture = _read_picture(markers[date])
         storage.open(url).write(url, draw(title, known, picture).encode())
@@ -139,6 +139,15 @@ def _read_figures(url: str) -> Figures:
         return {name: found[name] for name in ("rows", "unlabelled", "metrics", "trained")}
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} does not say what was measured: {error!r}. Correct it.") from None
+
+
+def _find_figures(url: str) -> Figures | None:
+    """The same for the page. None, which is told, when they can't be read: the row is loaded."""
+    try:
+        return _read_figures(url)
+    except (DataError, FormatError, ObjectMissingError) as error:
+        logger.warning("an evaluation is left out of the page: %s", error)
+        return None
 
 
 def _read_picture(url: str) -> str:

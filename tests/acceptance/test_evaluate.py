@@ -43,6 +43,16 @@ def test_what_was_predicted_meets_what_came(project):
     assert project.table("SELECT count(*) FROM evaluations") == [(1,)]
 
 
+def test_an_older_evaluation_that_can_not_be_read_is_left_out_of_the_page(project):
+    assert project.luigi(*EVALUATE).status == 0
+    [metrics] = project.root.glob(f"evaluation/date={DATE}/*/metrics.json")
+    metrics.write_text("{}")
+    ended = project.luigi("EvaluatePredictions", "--date", "2024-03-06")
+    assert ended.status == 0, ended.output
+    assert f"{metrics} does not say what was measured" in ended.output
+    assert "2024-03-06: 40 predictions met their label" in page(project, "2024-03-06").read_text()
+
+
 def test_a_rerun_does_nothing(project):
     assert project.luigi(*EVALUATE).status == 0
     before, rows = project.job_names(), evaluations(project)
