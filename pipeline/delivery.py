@@ -3,6 +3,7 @@
 What the application told of drift goes after them, into a table of its own.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,6 +17,9 @@ from pipeline.model_package import sealed_key
 from pipeline.records import Marker, RunRequest, Source
 from pipeline.times import now
 from pipeline.warehouse import Batch, Warehouse
+
+# A child of Luigi's logger: one level and one format for all that a command says.
+logger = logging.getLogger("luigi-interface.pipeline")
 
 VIEW, DRIFT_VIEW = "predictions", "drift"
 _DRIFT = "How far the data of a date are from those of the training: one row for each feature."
@@ -75,7 +79,11 @@ class Delivery:
             holds=_DRIFT,
         )
         loaded = self.warehouse.load(batch, self.drift_table)
-        publish_once(self.warehouse, DRIFT_VIEW, self.drift_table)  # type: ignore[arg-type]
+        try:
+            publish_once(self.warehouse, DRIFT_VIEW, self.drift_table)  # type: ignore[arg-type]
+        except TableError as error:
+            # Somebody had a table of that name before there were such views. Predictions are there.
+            logger.warning("there is no view %s of %s: %s", DRIFT_VIEW, self.drift_table, error)
         return {**loaded.about, "table": self.drift_table, "rows": loaded.rows}
 
 

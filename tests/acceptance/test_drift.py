@@ -3,6 +3,7 @@
 import json
 import re
 
+import duckdb
 import pytest
 from selenium.webdriver.common.by import By
 
@@ -70,6 +71,18 @@ def test_a_model_that_tells_nothing_of_drift_is_loaded_as_ever(project):
     ended = project.pipeline("drift")
     assert ended.status == 1
     assert ended.output.startswith("error: There is nothing to show: no date that was applied has")
+
+
+def test_a_table_of_ones_own_that_is_called_drift_stops_no_date(drifting):
+    house = drifting.folder / "var" / "warehouse.duckdb"
+    house.parent.mkdir(exist_ok=True)
+    with duckdb.connect(str(house)) as base:
+        base.execute("CREATE TABLE drift AS SELECT 1 AS mine")
+    ended = drifting.luigi("LoadToBigQuery", "--date", DATE)
+    assert ended.status == 0, ended.output
+    assert "there is no view drift of drift_v1: drift is a table" in ended.output
+    assert drifting.table("SELECT mine FROM drift") == [(1,)]
+    assert drifting.table("SELECT DISTINCT date::VARCHAR FROM drift_v1") == [(DATE,)]
 
 
 def test_a_version_is_promoted_with_its_drift(drifting):
