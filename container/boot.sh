@@ -62,7 +62,8 @@ quote() {
     printf '"%s"' "$(printf %s "$text" | tr -d '\000-\037')"
 }
 
-# tell KIND STATUS REASON: the job's failure, unless somebody told one before.
+# tell KIND STATUS REASON: the job's failure, unless somebody told one before. STATUS is empty when an
+# engine that ends did not say.
 tell() {
     echo "$3" >&2
     # The container prints all that is in its log, and may have had no time to copy it.
@@ -70,7 +71,7 @@ tell() {
         cp "$folder/pull.txt" "$folder/log.txt" 2>/dev/null || : >"$folder/log.txt"
     printf '{"format": 1, "kind": %s, "by": "machine", "reason": %s, "detail": %s, "exit_status": %s}' \
         "$(quote "$1")" "$(quote "$3")" "$(quote "$(tail -n "$detail_lines" "$folder/log.txt")")" \
-        "$2" >"$folder/failure.json"
+        "${2:-null}" >"$folder/failure.json"
     upload "$folder/log.txt" log.txt
     upload "$folder/failure.json" failure.json "&ifGenerationMatch=0"
 }

@@ -7,6 +7,8 @@ from pipeline import checksums
 
 _SUFFIXES = {".py", ".sql", ".json", ".txt"}
 _NOT_CODE = {"tests", "data"}
+# It says when results may be made, and nothing of what is in them.
+_READY = Path("queries/ready.sql")
 
 
 def code_version(package: Path) -> str:
@@ -17,5 +19,6 @@ def code_version(package: Path) -> str:
 
 def _code(package: Path) -> Iterator[Path]:
     for path in package.rglob("*"):
-        if path.suffix in _SUFFIXES and path.relative_to(package).parts[0] not in _NOT_CODE:
+        inner = path.relative_to(package)
+        if path.suffix in _SUFFIXES and inner.parts[0] not in _NOT_CODE and inner != _READY:
             yield path

@@ -81,7 +81,8 @@ class MachineRefusedError(ComputeError):
 class Problem:
     """Why a date was not done: a `reason` of one line, the traceback's end, and the log's URL.
 
-    `claim` is the number of the attempt that failed; 0 where that is not known.
+    `claim` is the number of the attempt that failed; 0 where that is not known. `for_good`: it
+    would fail again, for a reason of its own.
     """
 
     date: datetime.date
@@ -89,6 +90,7 @@ class Problem:
     detail: str = ""
     log: str | None = None
     claim: int = 0
+    for_good: bool = False
 
 
 class JobFailedError(PipelineError):

@@ -47,7 +47,8 @@ def find_model(date: datetime.date) -> Run | None:
 def is_settled(date: datetime.date) -> bool:
     """Whether it is known which model predicts `date`, so that no training is to be tried."""
     own = training_run(date)
-    if RunTarget(own).exists() or _maker_of_data(date):
+    bound = _maker_of_data(date)
+    if RunTarget(own).exists() or (bound and RunTarget(bound).exists()):
         return True
     number = claims.read_standing(own).number
     _found.setdefault(own.folder, number)
@@ -72,7 +73,8 @@ def recording(runs: Iterable[Run]) -> Iterator[None]:
     except JobFailedError as error:
         problems = {problem.date: problem for problem in error.problems}
         for run in runs:
-            if problem := problems.get(run.date):
+            problem = problems.get(run.date)
+            if problem and problem.for_good:
                 record = GivenUp(problem.reason, problem.log, now())
                 # Somebody else may have claimed the next attempt by now: that one is not over.
                 storage.write_once(given_up(run, problem.claim), record.dump())
@@ -97,11 +99,14 @@ def train_or_fall_back(training: "TrainModel", date: datetime.date) -> None:
     if record := _given_up_since(own):
         raise JobFailedError(
             f"{own} failed: {record.reason}\n{_no_model(date)}",
-            [Problem(own.date, record.reason, log=record.log)],
+            [Problem(own.date, record.reason, log=record.log, for_good=True)],
         )
     try:
         training.run()
     except JobFailedError as error:
+        if not all(problem.for_good for problem in error.problems):
+            # The next command tries again.
+            raise
         older = find_model(date)
         if older is None:
             raise JobFailedError(f"{error}\n{_no_model(date)}", error.problems) from None
@@ -127,9 +132,9 @@ def tell(date: datetime.date) -> None:
         return
     reason = reason_given_up(own)
     raise FallbackError(
-        f"{date} is loaded, but its predictions are by the model of {used.date}: {own} failed"
-        f"{f': {reason}' if reason else ''}. When that is mended, type: luigi --module pipeline"
-        f" TrainModel --date {own.date}",
+        f"{date} is loaded, but its predictions are by the model of {used.date}, as the {own}"
+        f" failed. When that is mended, type: luigi --module pipeline TrainModel --date {own.date}"
+        f"{f'. Why it failed: {reason}' if reason else ''}",
         own.date,
     )
 

@@ -317,7 +317,9 @@ def _find_problem(watch: Watch, run: Run, url: str) -> Problem:
     """What the failure at `url` says of a run of a job."""
     failure = read_failure(url)
     log = watch.job.log if storage.open(watch.job.log).exists(watch.job.log) else None
-    return Problem(run.date, failure.reason, failure.detail, log, watch.runs[run])
+    for_good = failure.kind.budget is Budget.NONE and failure.kind is not FailureKind.CANCELLED
+    number = watch.runs[run]
+    return Problem(run.date, failure.reason, failure.detail, log, number, for_good=for_good)
 
 
 def _explain(run: Run, problem: Problem) -> str:

@@ -24,7 +24,8 @@ _WHO = "[pid %s] Worker %s "
 _RAISED_AGAIN = "Luigi unexpected framework error"
 _NO_LUIGID = "Failed connecting to remote scheduler"
 _CHATTER = re.compile(
-    r"Done scheduling|Informed scheduler|Running Worker|Worker .* was stopped", re.DOTALL
+    r"Done scheduling|Informed scheduler|Running Worker|Worker .* was stopped",
+    re.DOTALL,
 )
 
 
@@ -36,7 +37,7 @@ class Messages(logging.Filter):
             return not _find_message(record)
         if message := _find_message(record):
             _become_error(record, message)
-        elif _CHATTER.match(str(record.msg)):
+        elif _CHATTER.match(str(record.msg)) or _is_told_by_itself(record):
             return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
         elif str(record.msg).startswith(_WHO) and isinstance(record.args, tuple):
             record.msg, record.args = record.msg.removeprefix(_WHO), record.args[2:]
@@ -64,6 +65,12 @@ def _find_message(record: logging.LogRecord) -> str | None:
     if record.exc_info and record.exc_info[1]:
         return explain(record.exc_info[1])
     return read_traceback(record.getMessage())
+
+
+def _is_told_by_itself(record: logging.LogRecord) -> bool:
+    """Whether luigi says that our external task is external; what is missing it says itself."""
+    missing = str(record.msg).startswith("Data for %s does not exist")
+    return missing and str(record.args).startswith("(SourcesReady(")
 
 
 def _become_error(record: logging.LogRecord, message: str) -> None:

@@ -8,6 +8,7 @@ from pipeline import checksums, finished
 from pipeline.code_versions import code_version
 from pipeline.errors import ObjectMissingError
 from pipeline.layout import Layout, Run, base_name
+from pipeline.models import MODEL, model_date_in_force
 from pipeline.queries import FEATURES, LABELS
 from pipeline.records import Marker, Source
 
@@ -39,6 +40,7 @@ class Staleness:
 
     def _reasons(self, marker: Marker) -> Iterator[str]:
         yield self._explain_files(marker)
+        yield self._explain_model(marker)
         for source in marker.sources:
             yield self._explain_source(source)
         # The last: other queries and configs are other code, too.
@@ -54,6 +56,14 @@ class Staleness:
     def _explain_code(self, marker: Marker) -> str:
         made_by = marker.about.get("code")
         return "made by other model code" if made_by not in (None, self._code) else ""
+
+    def _explain_model(self, marker: Marker) -> str:
+        """Predictions by another model than the date's own, which had failed, or was not pinned."""
+        source = marker.made_from.get(MODEL)
+        model = self.layout.run_at(source.marker) if source else None
+        if model is None or model.date == model_date_in_force(marker.date):
+            return ""
+        return f"made with the model of {model.date}"
 
     def _explain_source(self, source: Source) -> str:
         run = self.layout.run_at(source.marker)

@@ -56,7 +56,7 @@ def compose_application(features: str, date: datetime.date) -> Composed:
 
 def compose_ready(text: str, date: datetime.date) -> Composed:
     """The query that tells whether the data before `date` are complete. Raises `QueryError`."""
-    body = read(READY, text, parameters=("date",), required="date", named=False)
+    body = read(READY, text, parameters=("date",), required=None, named=False)
     return Composed(body.text, {"date": date})
 
 

@@ -50,9 +50,9 @@ class Body:
 
 @cache
 def read(
-    name: str, text: str, *, parameters: tuple[str, ...], required: str, named: bool = True
+    name: str, text: str, *, parameters: tuple[str, ...], required: str | None, named: bool = True
 ) -> Body:
-    """The query `text` of the file `name`, which may use `parameters` and must use `required`.
+    """The query `text` of the file `name`, which may use `parameters`, and must use `required`.
 
     Each of its columns must have a name, unless `named` is false.
     A backfill has the same text for many dates: it is read once.
@@ -147,13 +147,13 @@ def _find_parameters(tree: "exp.Query") -> set[str]:
 
 
 def _check_parameters(
-    name: str, used: set[str], parameters: Collection[str], required: str
+    name: str, used: set[str], parameters: Collection[str], required: str | None
 ) -> None:
     given = " and ".join(f"@{each}" for each in parameters)
     for each in sorted(used - set(parameters)):
         shown = each if each == _PLACEHOLDER else f"@{each}"
         raise QueryError(f"{name} uses {shown}, which has no value here. Use only {given}.")
-    if required not in used:
+    if required and required not in used:
         raise QueryError(
             f"{name} does not use @{required}, so nothing keeps the future out. Cut each table at"
             f" `< @{required}`."

@@ -6,7 +6,8 @@ What goes, of runs older than a day that a person names:
 - the files of predictions, once they are loaded into the warehouse of these settings, and are
   evaluated, or could have been for as many days
 - what attempts left that have failed, but for the reason
-- the weights of models that were in force only on older dates; configs, queries and metrics stay
+- the weights of models that were in force only on older dates; their card, configs, queries and
+  metrics stay
 
 A run whose files go gets a `cleaned.json` first: who needs them later reads that, and what to do.
 """
@@ -27,7 +28,7 @@ from pipeline.verbs import DATA
 from pipeline.verbs.runs import open_overview
 
 # Of a model these stay: small, and they say how a table came about.
-_KEPT_SUFFIXES = (".json", ".sql")
+_KEPT_SUFFIXES = (".html", ".json", ".sql")
 
 
 @dataclass(frozen=True)

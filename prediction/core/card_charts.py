@@ -113,7 +113,7 @@ def _lines(
     # What is drawn last is on top.
     drawn = [name for name in ("previous", "model") if name in lines]
     chart.config.style.colors = (PLAIN, *(_NAMES[name][1] for name in drawn))
-    chart.config.legend_at_bottom_columns = 3
+    chart.config.legend_at_bottom_columns = 1 + len(drawn)
     chart.add(guess_name, guess, stroke_style=_DASHED, show_dots=False)
     for name in drawn:
         chart.add(_NAMES[name][0], [tuple(point) for point in lines[name]], show_dots=dots)

@@ -44,8 +44,9 @@ def test_with_fallback_the_date_is_filled_by_last_months_model_and_the_command_f
     ended = failing.luigi(*LOAD)
     assert ended.status == 30
     told = "2024-04-01 is loaded, but its predictions are by the model of 2024-03-01"
-    assert f"{told}: training of 2024-04-01 failed: {REASON}." in ended.output
-    assert "luigi --module pipeline TrainModel --date 2024-04-01" in ended.output
+    assert f"{told}, as the training of 2024-04-01 failed." in ended.output
+    mend = "luigi --module pipeline TrainModel --date 2024-04-01"
+    assert f"{mend}. Why it failed: {REASON}" in ended.output
     assert model_dates(failing, "2024-04-01") == ["2024-03-01"]
     marker = failing.marker("application", "2024-04-01")
     assert marker["about"]["constants"]["model_date"]["value"] == "2024-03-01"
@@ -64,6 +65,10 @@ def test_what_is_filled_stays_as_it_is_and_the_training_is_not_tried_again_by_it
     failing.mischief("training")
     assert failing.luigi("TrainModel", "--date", "2024-04-01").status == 0
     assert failing.luigi("LoadToBigQuery", "--date", "2024-04-03").status == 0
+    range_ = ("--start", "2024-04-02", "--stop", "2024-04-04")
+    assert "2024-04-02 is stale: made with the model of 2024-03-01" in " ".join(
+        failing.pipeline("status", *range_).output.split()
+    )
     assert model_dates(failing, "2024-04-02") == ["2024-03-01"]
     assert model_dates(failing, "2024-04-03") == ["2024-04-01"]
     assert [row for row in failing.table() if row in rows] == rows
@@ -185,7 +190,8 @@ def test_a_floor_that_is_missed_on_the_1st_is_told_and_its_end_is_told_once(proj
         [text] = webhook.texts
         assert text.startswith("toy v1: TrainModel 2024-04-01 failed (told by ")
         told = "TrainModel 2024-04-01: 2024-04-01 is loaded, but its predictions are by the model"
-        assert f"{told} of 2024-03-01: training of 2024-04-01 failed: accuracy is " in text
+        assert f"{told} of 2024-03-01, as the training" in text
+        assert "Why it failed: accuracy is " in text
         assert project.luigi(*LOAD).status == 0
         assert len(webhook.texts) == 1
         project.edit_config("training", floors={})
@@ -210,3 +216,16 @@ def test_a_model_is_compared_with_the_newest_before_it_and_does_not_stand_on_it(
         project.pipeline("status", "--json", "--start", "2024-04-01", "--stop", "2024-04-02").output
     )
     assert "stale" not in {state["condition"] for state in states}
+
+
+def test_a_machine_that_failed_is_no_reason_for_an_older_model(failing):
+    failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    failing.replace_setting("[jobs]", "[jobs]\ninfrastructure_retries = 0")
+    failing.mischief("training", **{"2024-04-01": {"kill": True}})
+    ended = failing.luigi(*LOAD)
+    assert ended.status == 30
+    assert "was killed" in ended.output
+    assert model_dates(failing, "2024-04-01") == []
+    failing.mischief("training")
+    assert failing.luigi(*LOAD).status == 0
+    assert model_dates(failing, "2024-04-01") == ["2024-04-01"]
