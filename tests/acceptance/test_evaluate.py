@@ -80,6 +80,7 @@ def test_a_range_is_evaluated_in_few_jobs(project):
     assert ended.status == 0, ended.output
     assert [date for (date,) in evaluations(project, "date::VARCHAR")] == DATES
     assert len(project.job_names("evaluation-")) == 1
+    assert len(project.job_names("application-")) == 1
     # Predictions that nobody asked to be delivered are not.
     assert not list(project.root.glob("load/*"))
     before = project.job_names()
