@@ -168,17 +168,36 @@ def read(path: str, kind: type[T]) -> T:
     Raises `ConfigError`, with the file and the key in its message.
     """
     content = _content(path)
-    _check_keys(path, set(content), kind)
-    values = {}
-    for key, value in content.items():
-        try:
-            values[key] = CHECKS[key](value)
-        except ValueError as error:
-            raise ConfigError(f"{path}: `{key}` is {json.dumps(value)}; {error}.") from error
+    _check_known(path, set(content), kind)
+    _check_needed(path, set(content), kind)
+    given = _values(path, content)
     try:
-        return kind(**values)
+        return kind(**given)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}.") from error
+
+
+def check_beside(folder: Path) -> None:
+    """Raise `ConfigError` when the application config that a model is kept with can't be used.
+
+    It would be too late to correct it then. No-op where there is none in `folder`; what whoever
+    applies the model lays over it may be missing.
+    """
+    path = folder / "application.json"
+    if path.exists():
+        content = _content(str(path))
+        _check_known(path.name, set(content), ApplicationConfig)
+        _values(path.name, content)
+
+
+def _values(path: str, content: dict[str, Any]) -> dict[str, Any]:
+    found = {}
+    for key, value in content.items():
+        try:
+            found[key] = CHECKS[key](value)
+        except ValueError as error:
+            raise ConfigError(f"{path}: `{key}` is {json.dumps(value)}; {error}.") from error
+    return found
 
 
 def _content(path: str) -> dict[str, Any]:
@@ -200,12 +219,15 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _check_keys(path: str, given: set[str], kind: type[T]) -> None:
+def _check_known(path: str, given: set[str], kind: type[Any]) -> None:
     known = {item.name for item in fields(kind)}
     for key in sorted(given - known):
         near = difflib.get_close_matches(key, sorted(known), n=1)
         advice = f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(sorted(known))}."
         raise ConfigError(f"{path}: unknown key `{key}`. {advice}")
+
+
+def _check_needed(path: str, given: set[str], kind: type[Any]) -> None:
     needed = {i.name for i in fields(kind) if i.default is MISSING and i.default_factory is MISSING}
     if missing := sorted(needed - given):
         raise ConfigError(f"{path}: key `{missing[0]}` is missing. Add it.")

@@ -18,7 +18,7 @@ from prediction.core import (
     writing,
 )
 from prediction.core.columns import Types
-from prediction.core.config import TrainingConfig
+from prediction.core.config import TrainingConfig, check_beside
 from prediction.core.errors import DataError
 from prediction.core.measured import Measured, evaluate
 from prediction.core.progress import Progress
@@ -35,6 +35,7 @@ def train(config: TrainingConfig, progress: Progress) -> int:
     Nothing is changed at `model_path` when it fails.
     """
     _tell(progress, "reading")
+    check_beside(config.model_path)
     sample = samples.read(config)
     measured = _measured(config, sample, progress)
     found = measured.metrics if measured else {}

@@ -206,3 +206,24 @@ def test_parameters_that_the_class_does_not_take_are_refused(bench: Bench) -> No
         "does not take these `parameters`: got an unexpected keyword argument 'depth'"
         in bench.error
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            {"drift_stp": 1.0},
+            "application.json: unknown key `drift_stp`. Did you mean `drift_stop`?",
+        ),
+        ({"drift_stop": -1}, "application.json: `drift_stop` is -1"),
+    ],
+)
+def test_an_application_config_that_would_be_kept_with_the_model_must_be_right(
+    bench, content, message
+):
+    bench.model.mkdir()
+    (bench.model / "application.json").write_text(json.dumps(content))
+    assert bench.train() == 1
+    assert message in bench.told
+    (bench.model / "application.json").write_text(json.dumps({"drift_stop": 1.0}))
+    assert bench.train() == 0
