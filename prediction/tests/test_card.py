@@ -289,5 +289,8 @@ def test_applying_a_model_loads_no_charts(bench: Bench) -> None:
 
 def test_what_draws_the_card_is_no_part_of_the_model(bench: Bench) -> None:
     assert bench.train() == 0
-    assert bench.train() == 0
+    # In a process of its own, in which no other test has loaded anything; the second time all is.
+    config = str(bench.folder / "training.json")
+    words = ["--action", "training", "--config", config, "--config", config]
+    subprocess.run([sys.executable, "-m", "prediction.main", *words], check=True)
     assert not {"pygal", "Jinja2", "MarkupSafe"} & set(bench.description["libraries"])
