@@ -13,6 +13,7 @@ from typing import Any
 from pipeline import cleaned, finished, storage
 from pipeline.errors import ChecksumError, DataError, ObjectMissingError, TableError
 from pipeline.layout import DRIFT_TABLE, PREDICTIONS, base_name, file_url
+from pipeline.marking import mark
 from pipeline.model_package import sealed_key
 from pipeline.records import Marker, RunRequest, Source
 from pipeline.times import now
@@ -48,18 +49,8 @@ class Delivery:
             )
         publish_once(self.warehouse, VIEW, self.table)  # type: ignore[arg-type]  # hashed by identity
         drift = self._load_drift(source, predictions, files, results)
-        return Marker(
-            family=self.family,
-            date=request.date,
-            job=base_name(results),
-            rows=loaded.rows,
-            files=(),
-            made_from=dict(request.inputs),
-            image=None,
-            started_at=began,
-            ended_at=now(),
-            about={**loaded.about, "table": self.table, **({"drift": drift} if drift else {})},
-        )
+        about = {**loaded.about, "table": self.table, **({"drift": drift} if drift else {})}
+        return mark(self.family, request, results, began, rows=loaded.rows, about=about)
 
     def _load_drift(
         self, source: Source, predictions: Marker, files: Sequence[str], results: str

@@ -11,8 +11,8 @@ from typing import Any
 from pipeline import charts, finished, storage
 from pipeline.delivery import find_files, publish_once
 from pipeline.errors import DataError, FormatError, ObjectMissingError, TableError
-from pipeline.extraction import describe
 from pipeline.layout import MARKER, Layout, base_name, file_url, marker_date
+from pipeline.marking import describe, mark
 from pipeline.records import Marker, RunRequest, Source
 from pipeline.times import now
 from pipeline.warehouse import Batch, Warehouse
@@ -66,16 +66,13 @@ class EvaluationDelivery:
             )
         publish_once(self.warehouse, VIEW, self.table)  # type: ignore[arg-type]  # by identity
         page = self._draw(request.date, f"{results}/{PAGE}")
-        return Marker(
-            family=self.family,
-            date=request.date,
-            job=base_name(results),
+        return mark(
+            self.family,
+            request,
+            results,
+            began,
             rows=1,
             files=[describe(page, storage.open(page).stat(page), request.folder)] if page else (),
-            made_from=dict(request.inputs),
-            image=None,
-            started_at=began,
-            ended_at=now(),
             about={**loaded.about, "table": self.table, "metrics": figures["metrics"]},
         )
 

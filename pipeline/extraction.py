@@ -1,16 +1,15 @@
 """Data of a date: run the composed queries, or point at files that are there already."""
 
 import datetime
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import queries, storage
 from pipeline.dates import days_before
 from pipeline.errors import DataError
-from pipeline.layout import base_name
+from pipeline.marking import describe, mark
 from pipeline.model_package import Recipe
-from pipeline.records import File, Marker, RunRequest
+from pipeline.records import Marker, RunRequest
 from pipeline.row_bounds import RowBounds
 from pipeline.storage import Stat
 from pipeline.times import now
@@ -49,7 +48,8 @@ class QueryExtraction:
             "columns": dict(extraction.columns),
             "training_window": self._window(request.date),
         }
-        return _mark(self.action, request, results, began, extraction.rows, files, about)
+        family, rows = f"data/{self.action}", extraction.rows
+        return mark(family, request, results, began, rows=rows, files=files, about=about)
 
     def _recipe(self, request: RunRequest) -> Recipe:
         if "model" in request.inputs:
@@ -87,7 +87,9 @@ class FileExtraction:
         began = now()
         url = self.template.replace("{date}", str(request.date))
         files = [describe(url, stat, request.folder) for url, stat in self._find(url).items()]
-        return _mark(self.action, request, results, began, None, files, {})
+        return mark(
+            f"data/{self.action}", request, results, began, rows=None, files=files, about={}
+        )
 
     def _find(self, url: str) -> dict[str, Stat]:
         store = storage.open(url)
@@ -100,31 +102,3 @@ class FileExtraction:
                 f" folder of them), or correct `data` under [{self.action}] in luigi.cfg."
             )
         return found
-
-
-def describe(url: str, stat: Stat, run_folder: str) -> File:
-    """What a marker says of the file at `url`."""
-    return File(url.removeprefix(f"{run_folder}/"), stat.size_bytes, stat.checksum)
-
-
-def _mark(
-    action: str,
-    request: RunRequest,
-    results: str,
-    began: str,
-    rows: int | None,
-    files: list[File],
-    about: Mapping[str, object],
-) -> Marker:
-    return Marker(
-        family=f"data/{action}",
-        date=request.date,
-        job=base_name(results),
-        rows=rows,
-        files=files,
-        made_from=dict(request.inputs),
-        image=None,
-        started_at=began,
-        ended_at=now(),
-        about=about,
-    )

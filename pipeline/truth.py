@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pipeline import finished, queries, storage
 from pipeline.errors import DataError
-from pipeline.extraction import describe
 from pipeline.layout import base_name
+from pipeline.marking import describe, mark
 from pipeline.model_package import read_sealed, sealed_key
 from pipeline.queries import LABELS
 from pipeline.records import Marker, RunRequest
@@ -38,16 +38,13 @@ class TruthExtraction:
         storage.open(text).write(text, labels.encode())
         stats = storage.open(results).stats(results)
         urls = (*extraction.files, text)
-        return Marker(
-            family="data/evaluation",
-            date=request.date,
-            job=base_name(results),
+        return mark(
+            "data/evaluation",
+            request,
+            results,
+            began,
             rows=extraction.rows,
             files=[describe(url, stats[url], request.folder) for url in urls],
-            made_from=dict(request.inputs),
-            image=None,
-            started_at=began,
-            ended_at=now(),
             about={
                 **extraction.about,
                 "columns": dict(extraction.columns),
