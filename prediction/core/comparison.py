@@ -6,7 +6,6 @@ is made when the config's constants say which run it is: `date`, `model_date` an
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -91,17 +90,18 @@ def write(drifts: Sequence[Drift], config: ApplicationConfig, told: Sequence[str
         "warnings": list(told),
         "columns": [_plain(one) for one in drifts],
     }
-    _put(config.output_path.with_name(JSON), lambda path: _write_json(path, content))
+    _write_json(config, content)
     if run:
         rows = [{**run, **_row(one)} for one in drifts]
         table = pa.Table.from_pylist(rows, SCHEMA)
-        _put(config.output_path.with_name(TABLE), lambda path: pq.write_table(table, path))
+        with writing.replacing(config.output_path.with_name(TABLE)) as draft:
+            pq.write_table(table, draft)
 
 
 def write_nothing_to_compare(config: ApplicationConfig) -> None:
     """Make `drift.json` alone, which says that the model keeps no reference."""
     content = {"format": FORMAT, "note": NO_REFERENCE, "warnings": [], "columns": []}
-    _put(config.output_path.with_name(JSON), lambda path: _write_json(path, content))
+    _write_json(config, content)
 
 
 def _refusal(above: Sequence[Drift], why: str, config: ApplicationConfig) -> DataError:
@@ -152,16 +152,6 @@ def _plain(one: Drift) -> dict[str, Any]:
     return {**_row(one), "rows_training": one.trained.rows, "bins": bins}
 
 
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def _put(path: Path, write: Callable[[Path], Any]) -> None:
-    """Make the file `path`, whole or not at all."""
-    draft = path.with_name(f".{path.name}.tmp")
-    with writing.naming(path):
-        try:
-            write(draft)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+def _write_json(config: ApplicationConfig, content: Any) -> None:
+    with writing.replacing(config.output_path.with_name(JSON)) as draft:
+        draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

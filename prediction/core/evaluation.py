@@ -72,7 +72,7 @@ def _meet(seal: Seal, config: EvaluationConfig) -> Met:
     if not joined.num_rows:
         raise DataError(
             f"None of the {predicted.num_rows:,} predictions has a label: no key of"
-            f" {_first(config.predictions_path)} is in {_first(config.data_path)}. Correct the"
+            f" {config.predictions_path[0]} is in {config.data_path[0]}. Correct the"
             " query of the labels."
         )
     label = pd.Series(columns.label(_whole(joined, "label")), name=seal.label)
@@ -188,8 +188,6 @@ def _write(
         "metrics": found,
         "trained": metrics.stable(seal.kind, seal.metrics),
     }
-    with writing.naming(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     if seal.kind != "multiclass":
         groups = reliability.group(met.label, met.predicted[seal.score])
         content["reliability"] = groups
@@ -214,18 +212,12 @@ def _row(config: EvaluationConfig, met: Met, found: Mapping[str, float | None]) 
 
 
 def _put(path: Path, text: str) -> None:
-    with writing.naming(path):
-        draft = path.with_name(f".{path.name}.tmp")
+    with writing.replacing(path) as draft:
         draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
 
 
 def _whole(table: pa.Table, name: str) -> pa.Array:
     return pa.concat_arrays(table.column(name).chunks)
-
-
-def _first(paths: Sequence[Path]) -> Path:
-    return paths[0]
 
 
 def _tell(progress: Progress, phase: str) -> None:

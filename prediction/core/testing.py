@@ -34,11 +34,8 @@ def test(config: TestingConfig, progress: Progress) -> int:
     progress.phase("measuring", 1, 2)
     found = Found(len(data), _measure(seal, model, data), seal.metrics)
     content = {"rows": found.rows, "metrics": dict(found.metrics), "trained": dict(found.trained)}
-    with writing.naming(config.metrics_path):
-        config.metrics_path.parent.mkdir(parents=True, exist_ok=True)
-        draft = config.metrics_path.with_name(f".{config.metrics_path.name}.tmp")
+    with writing.replacing(config.metrics_path) as draft:
         draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        draft.replace(config.metrics_path)
     return found.rows
 
 

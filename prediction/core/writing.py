@@ -48,6 +48,22 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a draft for one small file, which takes the name `path` at the end if all went well.
+
+    Raises `WriteError` when the disk refuses.
+    """
+    draft = path.with_name(f".{path.name}.tmp")
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield draft
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
 def writing(path: Path, schema: pa.Schema) -> Iterator[Writer]:
     """Open a file that takes the name `path` at the end, if all went well.
 
