@@ -1,10 +1,9 @@
 """The card's plots as SVG: no script, no outside asset, the same bytes for the same points."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from prediction.core import versions
+from prediction.core import chart_library
 
 NEW, OLD, PLAIN = "#1f5fa8", "#d9822b", "#9aa3ad"
 _WIDTH, _HEIGHT = 560, 400
@@ -69,19 +68,10 @@ def _true_values(found: Mapping[str, Any]) -> Any:
     return chart
 
 
-def _pygal() -> Any:
-    """The library, without the finder of its plug-ins that stands in the way of later imports."""
-    with versions.apart():
-        import pygal
-
-    sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, pygal.PluginImportFixer)]
-    return pygal
-
-
 def _xy(
     x: str, y: str, x_range: tuple[float, float] = (0, 1), y_range: tuple[float, float] = (0, 1)
 ) -> Any:
-    return _pygal().XY(
+    return chart_library.load().XY(
         **_options(x, y),
         xrange=x_range,
         range=y_range,
@@ -93,7 +83,7 @@ def _xy(
 
 
 def _bars(edges: Sequence[float], x: str, y: str) -> Any:
-    chart = _pygal().Bar(**_options(x, y), margin_bottom=10)
+    chart = chart_library.load().Bar(**_options(x, y), margin_bottom=10)
     # One label for every fifth bar: more would lie on each other.
     names = [_short(edge) for edge in edges[:-1]]
     chart.x_labels = names

@@ -1,10 +1,11 @@
 """Whether predictions can be taken at their word: what was predicted beside what came."""
 
-import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+
+from prediction.core import chart_library
 
 GROUPS = 10
 _SIZE = 420
@@ -37,11 +38,9 @@ def group(label: pd.Series, score: pd.Series) -> Groups:
 
 def draw(groups: Groups) -> str:
     """An SVG: each group a dot, and the line on which all of them would lie at best."""
-    import pygal
+    pygal = chart_library.load()
     from pygal.style import Style
 
-    # It looks for maps, at each import of anything, in a way that Python has given up.
-    sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, pygal.PluginImportFixer)]
     every = [each[name] for each in groups for name in ("predicted", "actual")]
     low, high = min(0.0, *every), max(0.0, *every)
     high = high if high > low else 1.0
