@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Self
 
-from pipeline import checksums, finished, storage
+from pipeline import checksums, finished
 from pipeline.errors import ChecksumError, FormatError
-from pipeline.layout import DRIFT, Layout, base_name, file_url, marker_date
+from pipeline.layout import DRIFT, Layout
 from pipeline.records import File
 
 _THREADS = 8
@@ -64,9 +64,8 @@ def read(layout: Layout, dates: Collection[datetime.date] | None, most: int) -> 
     package tells nothing of drift, is left out.
     Raises `FormatError` and `ChecksumError` naming a file that is not what it was.
     """
-    family = layout.family("application")
-    found = {marker_date(each.url): each.url for each in storage.open(family).list(family)}
-    there = sorted(date for date in found if date is not None)
+    found = finished.find_markers(layout.family("application"))
+    there = sorted(found)
     asked = there[-most:] if dates is None else [date for date in there if date in dates]
     with ThreadPoolExecutor(_THREADS) as pool:
         told = pool.map(lambda date: _read(date, found[date]), asked)
@@ -74,11 +73,11 @@ def read(layout: Layout, dates: Collection[datetime.date] | None, most: int) -> 
 
 
 def _read(date: datetime.date, marker: str) -> Drift | None:
-    for each in finished.read_marker(marker).files:
-        if base_name(each.path) == DRIFT:
-            url = file_url(marker.rpartition("/")[0], each.path)
-            return _parse(date, _checked(url, each), url)
-    return None
+    found = finished.find_file(marker, DRIFT)
+    if found is None:
+        return None
+    url, listed = found
+    return _parse(date, _checked(url, listed), url)
 
 
 def _checked(url: str, listed: File) -> bytes:

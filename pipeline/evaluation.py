@@ -14,6 +14,7 @@ import luigi
 
 from pipeline import opening, settings
 from pipeline.dates import Dates, DayParameter, refuse_untold
+from pipeline.layout import marker_date
 from pipeline.opening import current_evaluations_family
 from pipeline.tasks import ApplyModel, ExtractData, JobTask, RunTask
 from pipeline.times import now
@@ -46,7 +47,6 @@ class MeasurePredictions(JobTask):
         self, date: datetime.date, inputs: Mapping[str, "Source"], job: str
     ) -> Mapping[str, object]:
         from pipeline import finished
-        from pipeline.layout import marker_date
 
         predictions = finished.read_marker(inputs["predictions"].marker)
         model = marker_date(predictions.made_from["model"].marker)

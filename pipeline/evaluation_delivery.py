@@ -11,7 +11,7 @@ from typing import Any
 from pipeline import charts, finished, storage
 from pipeline.delivery import find_files, publish_once
 from pipeline.errors import DataError, FormatError, ObjectMissingError, TableError
-from pipeline.layout import MARKER, Layout, base_name, file_url, marker_date
+from pipeline.layout import Layout
 from pipeline.marking import describe, mark
 from pipeline.records import Marker, RunRequest, Source
 from pipeline.times import now
@@ -81,7 +81,8 @@ class EvaluationDelivery:
 
         None when a later date is measured already: a backfill draws its last date's page only.
         """
-        markers = self._find_measured()
+        # Loaded or not: a backfill loads its dates in no order.
+        markers = finished.find_markers(self.layout.family(MEASURED))
         if max(markers) > date:
             return None
         dates = sorted(markers)[-_MOST_DATES:]
@@ -93,13 +94,6 @@ class EvaluationDelivery:
         storage.open(url).write(url, draw(title, known, picture).encode())
         logger.info("all evaluations up to %s: %s", date, url)
         return url
-
-    def _find_measured(self) -> dict[datetime.date, str]:
-        """The markers of all evaluations, loaded or not: a backfill loads its dates in no order."""
-        folder = self.layout.family(MEASURED)
-        listed = [entry.url for entry in storage.open(folder).list(folder)]
-        dates = {url: marker_date(url) for url in listed if base_name(url) == MARKER}
-        return {date: url for url, date in dates.items() if date is not None}
 
 
 def _describe(source: Source, evaluation: Marker, results: str) -> Batch:
@@ -123,14 +117,13 @@ def _describe(source: Source, evaluation: Marker, results: str) -> Batch:
 
 def _read_figures(url: str) -> Figures:
     """What the model package has said in its `metrics.json`; `url` is that of the marker."""
-    evaluation = finished.read_marker(url)
-    listed = [each for each in evaluation.files if base_name(each.path) == _METRICS]
-    if not listed:
+    listed = finished.find_file(url, _METRICS)
+    if listed is None:
         raise DataError(
             f"{url} lists no {_METRICS}. Have the model package's `evaluation` write it, forget"
             " MeasurePredictions of this date, and run the task again."
         )
-    path = file_url(url.rpartition("/")[0], listed[0].path)
+    path, _ = listed
     try:
         found = json.loads(finished.read(path))
         return {name: found[name] for name in ("rows", "unlabelled", "metrics", "trained")}
@@ -149,10 +142,8 @@ def _find_figures(url: str) -> Figures | None:
 
 def _read_picture(url: str) -> str:
     """The SVG that the package has drawn of the newest date; empty when it draws none."""
-    for each in finished.read_marker(url).files:
-        if base_name(each.path) == _PICTURE:
-            return finished.read(file_url(url.rpartition("/")[0], each.path)).decode()
-    return ""
+    found = finished.find_file(url, _PICTURE)
+    return finished.read(found[0]).decode() if found else ""
 
 
 def draw(title: str, known: Mapping[datetime.date, Figures], picture: str = "") -> str:

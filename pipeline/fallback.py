@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from pipeline import claims, finished, settings, storage
 from pipeline.dates import days_before
-from pipeline.errors import DataError, FallbackError, JobFailedError, Problem
+from pipeline.errors import (
+    DataError,
+    FallbackError,
+    JobFailedError,
+    ObjectMissingError,
+    Problem,
+)
 from pipeline.layout import MARKER, Run, cleaned_beside, given_up
 from pipeline.models import MODEL, training_run
 from pipeline.opening import current_layout
@@ -141,8 +147,10 @@ def tell(date: datetime.date) -> None:
 
 def _read_given_up(run: Run, number: int) -> GivenUp | None:
     url = given_up(run, number)
-    store = storage.open(url)
-    return GivenUp.parse(store.read(url), url) if store.exists(url) else None
+    try:
+        return GivenUp.parse(storage.open(url).read(url), url)
+    except ObjectMissingError:
+        return None
 
 
 def _given_up_since(run: Run) -> GivenUp | None:

@@ -1,11 +1,12 @@
 """What finished runs left. It never changes, so a process reads it once."""
 
+import datetime
 from functools import lru_cache
 
 from pipeline import checksums, storage
 from pipeline.errors import ObjectMissingError
-from pipeline.layout import Run
-from pipeline.records import Marker, Source
+from pipeline.layout import Run, base_name, file_url, marker_date
+from pipeline.records import File, Marker, Source
 
 _KEPT = 1000
 
@@ -19,6 +20,21 @@ def read(url: str) -> bytes:
 def read_marker(url: str) -> Marker:
     """Raises `ObjectMissingError` when the run is not finished, `FormatError`."""
     return Marker.parse(read(url), url)
+
+
+def find_file(url: str, name: str) -> tuple[str, File] | None:
+    """URL and entry of the file `name` that the marker at `url` lists; None when it lists none."""
+    for each in read_marker(url).files:
+        if base_name(each.path) == name:
+            return file_url(url.rpartition("/")[0], each.path), each
+    return None
+
+
+def find_markers(family: str) -> dict[datetime.date, str]:
+    """The markers of all runs of a family, whose folder is given, by date: in one listing."""
+    listed = [entry.url for entry in storage.open(family).list(family)]
+    dates = {url: marker_date(url) for url in listed}
+    return {date: url for url, date in dates.items() if date is not None}
 
 
 def is_finished(run: Run) -> bool:

@@ -11,7 +11,6 @@ from typing import Any, Self
 
 from pipeline import finished
 from pipeline.errors import DataError
-from pipeline.layout import base_name, file_url
 from pipeline.queries import FEATURES, LABELS, READY
 
 _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR)
@@ -75,12 +74,10 @@ def read_sealed(url: str, name: str) -> str:
 
     Raises `DataError` when the marker lists no such file.
     """
-    marker = finished.read_marker(url)
-    for each in marker.files:
-        if base_name(each.path) == name:
-            path = file_url(url.rpartition("/")[0], each.path)
-            return finished.read(path).decode()
-    raise DataError(f"{url} lists no {name}. Train this model again.")
+    found = finished.find_file(url, name)
+    if found is None:
+        raise DataError(f"{url} lists no {name}. Train this model again.")
+    return finished.read(found[0]).decode()
 
 
 def _read(path: Path) -> str:

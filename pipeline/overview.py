@@ -87,6 +87,9 @@ class Overview:
         ]
         return sorted(run for run in found if run)
 
+    def newest_done(self, family: str) -> Run | None:
+        return max(filter(self.is_done, self.runs(family)), default=None)
+
     def is_done(self, run: Run) -> bool:
         return run.marker in self._listed[run.folder]
 

@@ -71,7 +71,7 @@ def _find(before: datetime.date) -> Iterator[Waste]:
     load = opening.current_load_family()
     families = (*DATA.values(), "training", "application")
     overview = open_overview([*families, "evaluation", load])
-    newest = max(filter(overview.is_done, overview.runs("training")), default=None)
+    newest = overview.newest_done("training")
     for family in families:
         for run in overview.runs(family):
             if run.date < before and overview.is_done(run):

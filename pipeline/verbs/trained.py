@@ -33,8 +33,7 @@ class Trained:
     @classmethod
     def newest(cls) -> Self | None:
         """Of this version; None when none is trained yet."""
-        overview = open_overview(["training"])
-        run = max(filter(overview.is_done, overview.runs("training")), default=None)
+        run = open_overview(["training"]).newest_done("training")
         return None if run is None else cls(run, finished.read_marker(run.marker))
 
     @property
