@@ -40,7 +40,7 @@ def checkout(tmp_path_factory) -> Path:
         copy(ROOT / part, folder / part)
     shutil.copytree(HERE / "prediction", folder / "prediction")
     (folder / "luigi.cfg").write_text(SETTINGS)
-    (folder / "container" / "packages.txt").write_text("libgomp1  # for LightGBM\n")
+    (folder / "container" / "packages.txt").write_text("libgomp1  # for LightGBM\nzstd\n")
     write_wheel(folder / "container" / "wheels", "company_rates", "RATE = 0.3\n")
     return folder
 
@@ -87,6 +87,11 @@ def test_a_model_of_lightgbm_trains_in_the_container(engine, image, tmp_path):
         assert json.loads(job.results["metrics.json"].read_text()) == {"right": 1.0}
         assert "num_leaves" in job.results["model.txt"].read_text()
         assert "trained, says the company" in job.printed
+
+
+def test_a_debian_package_keeps_what_it_needs_of_the_base(engine, image):
+    options = ("--rm", *CONFINED, "--entrypoint=zstd")
+    assert "Zstandard CLI" in engine.do("run", *options, image, "--version")
 
 
 def test_every_library_is_locked_wherever_it_came_from(checkout, image):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -23,7 +24,7 @@ from tests.image.jobs import (
 )
 
 FIND_TESTS = "find / -xdev -type d -name tests -not -path '/proc/*' 2>/dev/null || true"
-BUILD_TOOLS = ("pip", "pip3", "gcc", "cc", "make", "wheel")
+TOOLS = ("pip", "pip3", "gcc", "cc", "make", "wheel", "apt-get", "dpkg", "perl", "su", "mount")
 
 
 @pytest.fixture
@@ -77,13 +78,40 @@ def test_any_user_may_write_to_the_work_folder_and_nowhere_else(ask, user):
     assert "Read-only file system" in ask("sh", "-c", f"({tried}) 2>&1 || true", user=user)
 
 
-def test_nothing_in_the_image_installs_or_builds(ask):
-    found = ask("sh", "-c", f"for each in {' '.join(BUILD_TOOLS)}; do command -v $each; done; :")
+def test_nothing_in_the_image_installs_or_builds_or_makes_somebody_root(ask):
+    found = ask("sh", "-c", f"for each in {' '.join(TOOLS)}; do command -v $each; done; :")
     assert found == ""
     modules = "'pip', 'setuptools', 'wheel', 'ensurepip'"
     code = f"import importlib.util as u; print([m for m in ({modules}) if u.find_spec(m)])"
     assert ask("python", "-c", code) == "[]"
     assert ask("/usr/bin/env", "python3", "-I", "-c", code) == "[]"
+    assert ask("find", "/", "-xdev", "-type", "f", "-perm", "/6000", user="0:0") == ""
+
+
+def test_what_was_taken_out_of_the_base_is_missed_by_no_library(ask, engine, toy_image):
+    files = "find /usr /opt -type f '(' -name '*.so*' -o -path '*/bin/*' ')'"
+    options = ("--rm", *CONFINED, "--entrypoint=sh", toy_image, "-c")
+    linked = engine.try_to("run", *options, f"{files} | xargs ldd").stdout
+    assert "libc.so.6 => /" in linked
+    # A library that one in its own folder loads has no path of its own to what lies there, too.
+    brought = ask("find", "/opt", "-name", "*.so*", "-printf", "%f ").split()
+    assert set(re.findall(r"(\S+) => not found", linked)) <= set(brought)
+
+
+def test_a_scanner_finds_in_dpkgs_records_what_is_there(ask):
+    status = ask("cat", "/var/lib/dpkg/status")
+    packages = re.findall(r"^Package: (\S+)$", status, re.MULTILINE)
+    assert {"libc6", "libssl3"} <= set(packages)
+    assert not {"apt", "dpkg", "perl-base", "login"} & set(packages)
+
+
+def test_certificates_and_time_zones_are_there(ask):
+    code = """
+import ssl, zoneinfo
+context = ssl.create_default_context(cafile=ssl.get_default_verify_paths().cafile)
+print(len(context.get_ca_certs()) > 50, zoneinfo.ZoneInfo("Europe/Stockholm"))
+"""
+    assert ask("/usr/bin/env", "python3", "-I", "-c", code) == "True Europe/Stockholm"
 
 
 def test_no_librarys_tests_are_in_the_image(ask):
