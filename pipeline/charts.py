@@ -141,7 +141,10 @@ def _room(values: Sequence[float | None]) -> tuple[float, float] | None:
 
 
 def _marks(dates: Sequence[datetime.date], most: int = 8) -> list[datetime.date]:
-    """At most so many of the dates, evenly, the first and the last among them."""
-    if len(dates) <= most:
-        return list(dates)
-    return [dates[round(n * (len(dates) - 1) / (most - 1))] for n in range(most)]
+    """Some of the dates, the first and the last among them, with room for a label between two."""
+    marks = list(dates[:1])
+    for date in dates:
+        if date - marks[-1] >= (dates[-1] - dates[0]) / most and date != marks[-1]:
+            marks.append(date)
+    # The last one stands for one before it, which it may be too near to.
+    return [*marks[:-1], *dates[-1:]]

@@ -30,6 +30,19 @@ def test_a_date_without_a_value_leaves_a_gap():
     assert "None" not in svg
 
 
+def test_dates_are_named_as_far_as_there_is_room_for_their_names():
+    daily = [FIRST + datetime.timedelta(days=n) for n in range(30)]
+    dates = [*daily, datetime.date(2024, 12, 31), datetime.date(2025, 1, 1)]
+    named = sorted(
+        {
+            each
+            for each in texts(charts.over_dates({"age": dict.fromkeys(dates, 0.1)}))
+            if re.fullmatch(r"[-0-9]{10}", each)
+        }
+    )
+    assert named == ["2024-03-01", "2025-01-01"]
+
+
 def test_bars_may_have_labels_that_are_the_same():
     svg = charts.side_by_side(["up to 1", "up to 1"], {"then": [0.25, 0.75], "now": [0.5, 0.5]})
     assert texts(svg).count("up to 1") == 2
