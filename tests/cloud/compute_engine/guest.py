@@ -116,11 +116,17 @@ class Guest:
 
 
 def install(folder: Path, program: Sequence[str]) -> Path:
-    """A folder of programs for a machine: `docker`, as given, and what logs it into registries."""
+    """A folder of programs for a machine: `docker`, as given, and what logs it into registries.
+
+    The latter writes its arguments into the file that LOGINS names.
+    """
     programs = folder / "bin"
     programs.mkdir(parents=True, exist_ok=True)
     words = " ".join(f"'{word}'" for word in program)
-    for name, line in (("docker", f'exec {words} "$@"'), ("docker-credential-gcr", "exit 0")):
+    for name, line in (
+        ("docker", f'exec {words} "$@"'),
+        ("docker-credential-gcr", 'echo "$*" >>"$LOGINS"'),
+    ):
         path = programs / name
         path.write_text(f"#!/bin/sh\n{line}\n")
         path.chmod(0o755)

@@ -195,6 +195,7 @@ def _variables(world: World, address: str, folder: Path, programs: Path) -> dict
         "PULL_PAUSE_SECONDS": str(world.pause_seconds),
         "DELETE_PAUSE_SECONDS": str(world.pause_seconds),
         "DOCKER_ENGINE": f"{address}/docker",
+        "LOGINS": world.logins,
     }
     if "DOCKER_HOST" in os.environ:
         variables["DOCKER_HOST"] = os.environ["DOCKER_HOST"]

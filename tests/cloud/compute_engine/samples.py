@@ -54,11 +54,11 @@ def changed(path: str, value: object) -> Mapping[str, Any]:
     return instance
 
 
-def booting(job_folder: str, limit_seconds: int = 60) -> Mapping[str, Any]:
+def booting(job_folder: str, limit_seconds: int = 60, image: str = "an-image") -> Mapping[str, Any]:
     """The instance as one that boots and carries out the job in `job_folder`."""
     values = {
         "job-folder": job_folder,
-        "job-image": "an-image",
+        "job-image": image,
         "job-deadline-seconds": str(limit_seconds),
         "storage-project": "p",
         "user-data": (ROOT / "container" / "cloud-init.yaml").read_text(),

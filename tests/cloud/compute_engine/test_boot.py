@@ -32,8 +32,8 @@ class Job:
     cloud: Cloud
     bucket: str
 
-    def boot(self, limit_seconds: int = 60) -> None:
-        instance = booting(f"{self.bucket}/jobs/a-job", limit_seconds)
+    def boot(self, limit_seconds: int = 60, image: str = "an-image") -> None:
+        instance = booting(f"{self.bucket}/jobs/a-job", limit_seconds, image)
         ask(self.cloud.compute_engine.port, "POST", f"{ZONE}/instances", instance)
 
     def wait(self) -> None:
@@ -105,6 +105,20 @@ def test_what_it_says_is_json_whatever_the_container_printed(job, tmp_path):
     job.boot()
     job.wait()
     assert 'a "quote", a \\ backslash,\ta tab, [31mred[0m, é' in job.failure["reason"]
+
+
+def test_a_machine_logs_in_to_googles_registries_only(job, tmp_path):
+    logins = tmp_path / "logins"
+    job.cloud.compute_engine.change(logins=str(logins))
+    hosts = ("pkg.dev.example.com", "europe-west1-docker.pkg.dev", "notgcr.io", "eu.gcr.io")
+    for host in hosts:
+        job.bucket = job.cloud.new_bucket()
+        job.boot(image=f"{host}/p/models/churn@sha256:{'0' * 64}")
+        job.wait()
+    assert logins.read_text().splitlines() == [
+        "configure-docker --registries europe-west1-docker.pkg.dev",
+        "configure-docker --registries eu.gcr.io",
+    ]
 
 
 def test_a_machine_shows_its_token_to_nobody(job, tmp_path):

@@ -27,6 +27,8 @@ class World:
     docker : str
         The program of a real Docker engine that carries out all machines' containers; empty: they
         are processes.
+    logins : str
+        A file for the arguments of `docker-credential-gcr`, a line each time that it is run.
     memory_kib : int
         How much memory a machine says that it has.
     pace_seconds : float
@@ -44,6 +46,7 @@ class World:
     prediction: Path = PREDICTION
     environment: Mapping[str, str] = field(default_factory=dict)
     docker: str = ""
+    logins: str = "/dev/null"
     memory_kib: int = 16_000_000
     pace_seconds: float = 0.02
     pause_seconds: float = 0.05

@@ -12,7 +12,7 @@ IMAGE = "europe-west1-docker.pkg.dev/p/pipeline/churn-scheduler@sha256:0123"
 # The metadata server has the image; `docker pull` fails where the folder says so.
 CURL = f"""#!/bin/sh
 case "$*" in
-*/scheduler-image) echo {IMAGE} ;;
+*/scheduler-image) cat "$HOME/image" 2>/dev/null || echo {IMAGE} ;;
 */scheduler-environment) cat "$HOME/given" 2>/dev/null || exit 22 ;;
 esac
 """
@@ -23,13 +23,16 @@ pull) [ ! -e "$HOME/away" ] ;;
 image) [ "$2" != inspect ] || [ -e "$HOME/here" ] ;;
 esac
 """
+CREDENTIAL = """#!/bin/sh
+echo "$*" >>"$HOME/logins"
+"""
 
 
 @pytest.fixture
 def machine(tmp_path) -> Path:
     """The machine's own folder, with its programs in bin."""
     (tmp_path / "bin").mkdir()
-    programs = {"curl": CURL, "docker": DOCKER, "docker-credential-gcr": "#!/bin/sh\n"}
+    programs = {"curl": CURL, "docker": DOCKER, "docker-credential-gcr": CREDENTIAL}
     for name, text in programs.items():
         (tmp_path / "bin" / name).write_text(text)
         (tmp_path / "bin" / name).chmod(0o755)
@@ -60,6 +63,14 @@ def test_the_image_is_run_by_its_digest_and_older_ones_go(machine):
     assert prune == "image prune --all --force"
     assert start == "start --attach scheduler"
     assert (machine / "environment").read_text() == "GREETING=hello\n"
+
+
+def test_googles_registries_alone_are_logged_in_to(machine):
+    assert boot(machine) == 0
+    (machine / "image").write_text("registry.example.com/churn-scheduler@sha256:0123")
+    assert boot(machine) == 0
+    logins = (machine / "logins").read_text().splitlines()
+    assert logins == ["configure-docker --registries europe-west1-docker.pkg.dev"]
 
 
 def test_without_an_environment_it_is_empty(machine):
