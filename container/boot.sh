@@ -76,14 +76,15 @@ tell() {
     upload "$folder/failure.json" failure.json "&ifGenerationMatch=0"
 }
 
-# Until it is accepted. A machine that is gone, or is being deleted already, is as good.
+# Until it is accepted; a machine that is gone is as good. One that is "not ready", 400, may not be
+# being deleted: trying on does no harm to one that is.
 delete_machine() {
     local code
     while true; do
         code=$(curl -s -o "$folder/deletion.txt" -w '%{http_code}' -m 30 -X DELETE \
             -H @<(authorization) \
             "$compute/compute/v1/projects/$project/zones/$zone/instances/$name")
-        case $code in 2?? | 400 | 404) return ;; esac
+        case $code in 2?? | 404) return ;; esac
         echo "The machine can't be deleted, trying on: $code $(head -c 300 "$folder/deletion.txt")" >&2
         sleep "$delete_pause_seconds"
     done

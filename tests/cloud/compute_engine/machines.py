@@ -106,7 +106,9 @@ class Machine:
             raise RefusedError(401, "authError", "Invalid Credentials")
         if self._failures_left:
             self._failures_left -= 1
-            raise RefusedError(503, "backendError", "Service temporarily unavailable.")
+            if self._failures_left:
+                raise RefusedError(503, "backendError", "Service temporarily unavailable.")
+            raise RefusedError(400, "resourceNotReady", f"The resource '{self.path}' is not ready")
         return self.end(ITSELF, operation)
 
     def as_json(self) -> JSON:

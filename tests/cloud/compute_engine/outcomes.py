@@ -64,7 +64,7 @@ class Outcome:
     seconds : float
         How long after that, or how long a slow deletion takes.
     failures : int
-        How often its own deletion fails.
+        How often its own deletion fails: with 503, and the last time with 400, "not ready".
     leaves_machine : bool
         Whether something is left of a machine that the operation refused.
     """

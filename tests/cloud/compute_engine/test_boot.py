@@ -107,6 +107,13 @@ def test_what_it_says_is_json_whatever_the_container_printed(job, tmp_path):
     assert 'a "quote", a \\ backslash,\ta tab, [31mred[0m, é' in job.failure["reason"]
 
 
+def test_a_machine_that_is_not_ready_to_be_deleted_tries_on(job):
+    job.cloud.compute_engine.let("its own deletion fails", failures=1)
+    job.boot()
+    job.wait()
+    assert [each["ended_by"] for each in job.cloud.compute_engine.machines] == ["by itself"]
+
+
 def test_a_machine_logs_in_to_googles_registries_only(job, tmp_path):
     logins = tmp_path / "logins"
     job.cloud.compute_engine.change(logins=str(logins))
