@@ -317,8 +317,7 @@ def _find_problem(watch: Watch, run: Run, url: str) -> Problem:
     """What the failure at `url` says of a run of a job."""
     failure = read_failure(url)
     log = watch.job.log if storage.open(watch.job.log).exists(watch.job.log) else None
-    for_good = failure.kind.budget is Budget.NONE and failure.kind is not FailureKind.CANCELLED
-    number = watch.runs[run]
+    number, for_good = watch.runs[run], failure.kind.of_the_model
     return Problem(run.date, failure.reason, failure.detail, log, number, for_good=for_good)
 
 

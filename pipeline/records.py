@@ -58,6 +58,11 @@ class FailureKind(StrEnum):
             return Budget.NONE
         return Budget.INFRASTRUCTURE
 
+    @property
+    def of_the_model(self) -> bool:
+        """Whether the same model would fail again on any machine, whatever the settings say."""
+        return self in _OF_THE_MODEL
+
 
 _FINAL = {
     FailureKind.OUT_OF_MEMORY,
@@ -67,6 +72,7 @@ _FINAL = {
     FailureKind.CANCELLED,
     FailureKind.FORGOTTEN,
 }
+_OF_THE_MODEL = {FailureKind.OUT_OF_MEMORY, FailureKind.MODEL_ERROR, FailureKind.DEADLINE}
 
 
 @dataclass(frozen=True)

@@ -230,9 +230,11 @@ def test_when_no_zone_has_room_the_last_ones_words_are_told(scene):
 
 def test_a_machine_that_is_refused_for_good_is_not_asked_for_again(scene):
     compute = ScriptedCompute(refuses(MachineRefusedError("the quota is used up")))
-    with pytest.raises(JobFailedError, match="the quota is used up"):
+    with pytest.raises(JobFailedError, match="the quota is used up") as caught:
         scene.finish(compute, D1)
     assert len(compute.launched) == 1
+    # Another day it is made: no older model stands in for the one that was not trained.
+    assert not any(problem.for_good for problem in caught.value.problems)
 
 
 def test_a_launch_that_may_have_worked_leaves_the_claim_to_the_next_command(scene):
