@@ -24,11 +24,11 @@ def replace(jobs: Jobs, batch: Batch, table: str) -> Loaded:
     columns = as_bigquery(batch.columns)
     if columns.get(_DATE) != "DATE":
         raise refusals.no_date_column(table, batch.date)
-    tables.ready(jobs.dataset, table, batch, columns, jobs.labels)
+    found = tables.ready(jobs.dataset, table, batch, columns, jobs.labels)
     job = jobs.load(
         batch.files,
         f"{jobs.dataset.path(table)}${batch.date:%Y%m%d}",
-        _configure(columns, jobs.label("load", batch.date)),
+        _configure(columns, found, jobs.label("load", batch.date)),
         jobs.name("load", batch.date, batch.attempt, table),
     )
     if job.error_result:
@@ -56,7 +56,9 @@ def _check(batch: Batch, table: str) -> None:
             )
 
 
-def _configure(columns: Mapping[str, str], labels: Mapping[str, str]) -> LoadJobConfig:
+def _configure(
+    columns: Mapping[str, str], table: bigquery.Table, labels: Mapping[str, str]
+) -> LoadJobConfig:
     lists = bigquery.ParquetOptions()  # type: ignore[no-untyped-call]
     lists.enable_list_inference = True
     config = LoadJobConfig(
@@ -66,6 +68,9 @@ def _configure(columns: Mapping[str, str], labels: Mapping[str, str]) -> LoadJob
         create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
         write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
         schema_update_options=[bigquery.SchemaUpdateOption.ALLOW_FIELD_ADDITION],
+        # As the table has them, since a job without them can be taken for one of another table.
+        time_partitioning=tables.by_days(),
+        clustering_fields=table.clustering_fields,
         labels=dict(labels),
     )
     config.parquet_options = lists

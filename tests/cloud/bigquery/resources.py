@@ -175,6 +175,8 @@ def resource(name: Name, meta: TableMeta) -> dict[str, Any]:
             "field": partitioning.field,
             "requirePartitionFilter": partitioning.require_partition_filter,
         }
+        if partitioning.expiration_ms:
+            told["timePartitioning"]["expirationMs"] = str(partitioning.expiration_ms)
     return {key: value for key, value in told.items() if value is not None}
 
 
