@@ -55,9 +55,13 @@ class Delivery:
     def _load_drift(
         self, source: Source, predictions: Marker, files: Sequence[str], results: str
     ) -> Mapping[str, Any]:
-        """Load what was told of drift, and say how. No-op when nothing was."""
+        """Load what was told of drift, and say how.
+
+        When nothing was, what another model told of the date goes: it is about other predictions.
+        """
         described = predictions.about.get("drift")
         if not described:
+            self.warehouse.clear(self.drift_table, predictions.date)
             return {}
         batch = Batch(
             date=predictions.date,

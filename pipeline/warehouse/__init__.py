@@ -105,6 +105,9 @@ class Warehouse(Protocol):
         hold no row, or rows of another date.
         """
 
+    def clear(self, table: str, date: datetime.date) -> None:
+        """Take the rows of one date out of `table`. No-op without any, and without a table."""
+
     def differences(self, table: str, columns: Mapping[str, str]) -> list[str]:
         """Why `load` would refuse files with `columns`, a sentence each.
 

@@ -90,6 +90,11 @@ class LocalWarehouse:
             with transaction(self.path, self.wait_seconds) as connection:
                 return Loaded(Partition(connection, table, batch.date).replace(batch, paths))
 
+    def clear(self, table: str, date: datetime.date) -> None:
+        if self.path.exists():
+            with transaction(self.path, self.wait_seconds) as connection:
+                Partition(connection, table, date).clear()
+
     def differences(self, table: str, columns: Mapping[str, str]) -> list[str]:
         if not self.path.exists():
             return find_differences({}, columns)
