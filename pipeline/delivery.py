@@ -3,14 +3,13 @@
 What the application told of drift goes after them, into a table of its own.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
-from pipeline import cleaned, finished, storage
+from pipeline import cleaned, finished, storage, views
 from pipeline.errors import ChecksumError, DataError, ObjectMissingError, TableError
 from pipeline.layout import DRIFT_TABLE, PREDICTIONS, base_name, file_url
 from pipeline.marking import mark
@@ -19,10 +18,6 @@ from pipeline.records import Marker, RunRequest, Source
 from pipeline.times import now
 from pipeline.warehouse import Batch, Warehouse
 
-# A child of Luigi's logger: one level and one format for all that a command says.
-logger = logging.getLogger("luigi-interface.pipeline")
-
-VIEW, DRIFT_VIEW = "predictions", "drift"
 _DRIFT = "How far the data of a date are from those of the training: one row for each feature."
 
 
@@ -41,13 +36,14 @@ class Delivery:
         predictions = finished.read_marker(source.marker)
         files = find_files(source, predictions)
         batch = _describe(source, predictions, files, results)
+        views.require(self.warehouse, views.PREDICTIONS, self.table)
         loaded = self.warehouse.load(batch, self.table)
         if predictions.rows is not None and loaded.rows != predictions.rows:
             raise TableError(
                 f"{self.table} has {loaded.rows} rows of {request.date} after the load, but"
                 f" {source.marker} says {predictions.rows}. Run the task again."
             )
-        publish_once(self.warehouse, VIEW, self.table)  # type: ignore[arg-type]  # hashed by identity
+        views.publish_once(self.warehouse, views.PREDICTIONS, self.table)  # type: ignore[arg-type]
         drift = self._load_drift(source, predictions, files, results)
         about = {**loaded.about, "table": self.table, **({"drift": drift} if drift else {})}
         return mark(self.family, request, results, began, rows=loaded.rows, about=about)
@@ -69,23 +65,13 @@ class Delivery:
             columns=described["columns"],
             key=("feature",),
             # Under a name of its own, so that both loads of an attempt are told apart.
-            attempt=f"{results}/{DRIFT_VIEW}",
+            attempt=f"{results}/{views.DRIFT}",
             rows=described["rows"],
             holds=_DRIFT,
         )
         loaded = self.warehouse.load(batch, self.drift_table)
-        try:
-            publish_once(self.warehouse, DRIFT_VIEW, self.drift_table)  # type: ignore[arg-type]
-        except TableError as error:
-            # Somebody had a table of that name before there were such views. Predictions are there.
-            logger.warning("there is no view %s of %s: %s", DRIFT_VIEW, self.drift_table, error)
+        views.offer_once(self.warehouse, views.DRIFT, self.drift_table)  # type: ignore[arg-type]
         return {**loaded.about, "table": self.drift_table, "rows": loaded.rows}
-
-
-@cache
-def publish_once(warehouse: Warehouse, view: str, table: str) -> None:
-    """Once in a process: the view that is there then stays."""
-    warehouse.publish(view, table)
 
 
 def _describe(source: Source, predictions: Marker, files: Sequence[str], results: str) -> Batch:

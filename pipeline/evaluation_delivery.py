@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline import charts, finished, storage
-from pipeline.delivery import find_files, publish_once
+from pipeline import charts, finished, storage, views
+from pipeline.delivery import find_files
 from pipeline.errors import DataError, FormatError, ObjectMissingError, TableError
 from pipeline.layout import Layout
 from pipeline.marking import describe, mark
@@ -20,7 +20,6 @@ from pipeline.warehouse import Batch, Warehouse
 # A child of Luigi's logger: one level and one format for all that a command says.
 logger = logging.getLogger("luigi-interface.pipeline")
 
-VIEW = "evaluations"
 MEASURED = "evaluation"
 PAGE = "evaluations.html"
 _HOLDS = "How good the predictions for a date were, once the truth had come: one row."
@@ -64,7 +63,7 @@ class EvaluationDelivery:
                 f"{self.table} has {loaded.rows} rows of {request.date} after the load, and an"
                 " evaluation is one. Run the task again."
             )
-        publish_once(self.warehouse, VIEW, self.table)  # type: ignore[arg-type]  # by identity
+        views.offer_once(self.warehouse, views.EVALUATIONS, self.table)  # type: ignore[arg-type]
         page = self._draw(request.date, f"{results}/{PAGE}")
         return mark(
             self.family,

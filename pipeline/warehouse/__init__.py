@@ -131,7 +131,7 @@ class Warehouse(Protocol):
         """Make the view `view`, which shows all of `table`.
 
         No-op when the view is there already, unless `replace`: then it shows `table` from now on.
-        Raises `TableError` when `table` is not there, or when `view` is a table.
+        Raises `TableError` when `view` is a table, and else `TableMissingError` without `table`.
         """
 
     def examine(self) -> str:

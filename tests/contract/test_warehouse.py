@@ -442,6 +442,8 @@ def test_a_table_is_never_replaced_by_a_view_of_its_name(house, load):
         load(table, predictions())
     with pytest.raises(TableError, match="predictions is a table"):
         house.publish("predictions", "p", replace=True)
+    with pytest.raises(TableError, match="predictions is a table"):
+        house.publish("predictions", "not_yet")
     assert house.read("predictions", DAY).num_rows == 2
 
 

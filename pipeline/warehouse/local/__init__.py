@@ -119,10 +119,10 @@ class LocalWarehouse:
         self._check_file(table)
         with transaction(self.path, self.wait_seconds) as connection:
             kind = find_kind(connection, view)
-            if find_kind(connection, table) is None:
-                raise refusals.missing_table(table)
             if kind == "BASE TABLE":
                 raise refusals.is_table(view)
+            if find_kind(connection, table) is None:
+                raise refusals.missing_table(table)
             if kind is None or replace:
                 connection.execute(
                     f"CREATE OR REPLACE VIEW {quote(view)} AS SELECT * FROM {quote(table)}"
