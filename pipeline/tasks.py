@@ -278,7 +278,9 @@ class TrainModel(JobTask):
 
         first = min(self.dates)
         constants = _constants(first, first, job="")
-        running.check_promises([target.run for target in self.output()], constants)
+        runs = [target.run for target in self.output()]
+        running.check_promises(runs, constants)
+        running.tell_warnings(runs)
 
 
 class ModelInForce(RunTask):

@@ -118,6 +118,8 @@ def _lines(columns: Sequence[Column], states: Mapping[Run, RunState]) -> Iterato
             yield f"{what} failed: {state.words}" + (f" (log: {log})" if log else "")
         elif state.condition is Condition.STALE:
             yield f"{what} is stale: {state.words}"
+        elif state.words and column.task == "TrainModel":
+            yield f"{what} is done, with a warning: {state.words}"
 
 
 def _log(state: RunState) -> str | None:
