@@ -15,6 +15,7 @@ from pipeline.layout import DRIFT_TABLE, PREDICTIONS, base_name, file_url
 from pipeline.marking import mark
 from pipeline.model_package import sealed_key
 from pipeline.records import Marker, RunRequest, Source
+from pipeline.remaking import how_to_remake
 from pipeline.times import now
 from pipeline.warehouse import Batch, Warehouse
 
@@ -80,7 +81,7 @@ def _describe(source: Source, predictions: Marker, files: Sequence[str], results
     if not columns:
         raise DataError(
             f"{source.marker} does not say which columns its files have. Have the model write its"
-            " predictions as part-*.parquet, delete the marker, and run ApplyModel."
+            f" predictions as part-*.parquet. {how_to_remake(source.marker)}"
         )
     return Batch(
         date=predictions.date,
@@ -98,8 +99,8 @@ def _key(model: str) -> tuple[str, ...]:
     return sealed_key(model)
 
 
-def find_files(source: Source, made: Marker, task: str = "ApplyModel") -> list[str]:
-    """The URLs of the files that `task` has made, each compared with the marker's checksum."""
+def find_files(source: Source, made: Marker) -> list[str]:
+    """The URLs of the files that a run has made, each compared with the marker's checksum."""
     folder = source.marker.rpartition("/")[0]
     stats = storage.open(folder).stats(f"{folder}/{made.job}")
     urls = []
@@ -108,13 +109,12 @@ def find_files(source: Source, made: Marker, task: str = "ApplyModel") -> list[s
         if url not in stats:
             cleaned.refuse(source.marker)
             raise ObjectMissingError(
-                f"{url} does not exist, and {source.marker} lists it. Make it again: delete the"
-                f" marker and run {task}."
+                f"{url} does not exist, and {source.marker} lists it."
+                f" {how_to_remake(source.marker)}"
             )
         if stats[url].checksum != each.checksum:
             raise ChecksumError(
-                f"{url} is not the file that {source.marker} lists. Make it again: delete the"
-                f" marker and run {task}."
+                f"{url} is not the file that {source.marker} lists. {how_to_remake(source.marker)}"
             )
         urls.append(url)
     return urls
@@ -125,7 +125,7 @@ def _named(source: Source, files: Sequence[str], pattern: str) -> list[str]:
     named = [url for url in files if fnmatchcase(base_name(url), pattern)]
     if not named:
         raise DataError(
-            f"{source.marker} lists no {pattern}. Have the model write its results so, delete the"
-            " marker, and run ApplyModel."
+            f"{source.marker} lists no {pattern}. Have the model write its results so."
+            f" {how_to_remake(source.marker)}"
         )
     return named

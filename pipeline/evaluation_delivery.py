@@ -14,6 +14,7 @@ from pipeline.errors import DataError, FormatError, ObjectMissingError, TableErr
 from pipeline.layout import Layout
 from pipeline.marking import describe, mark
 from pipeline.records import Marker, RunRequest, Source
+from pipeline.remaking import how_to_remake
 from pipeline.times import now
 from pipeline.warehouse import Batch, Warehouse
 
@@ -101,11 +102,11 @@ def _describe(source: Source, evaluation: Marker, results: str) -> Batch:
     if not columns or not rows:
         raise DataError(
             f"{source.marker} lists no row to load. Have the model package's `evaluation` write it"
-            " as part-0.parquet, forget MeasurePredictions of this date, and run the task again."
+            f" as part-0.parquet. {how_to_remake(source.marker)}"
         )
     return Batch(
         date=evaluation.date,
-        files=find_files(source, replace(evaluation, files=rows), "MeasurePredictions"),
+        files=find_files(source, replace(evaluation, files=rows)),
         columns=columns,
         key=("model_date",),
         attempt=results,
@@ -119,15 +120,17 @@ def _read_figures(url: str) -> Figures:
     listed = finished.find_file(url, _METRICS)
     if listed is None:
         raise DataError(
-            f"{url} lists no {_METRICS}. Have the model package's `evaluation` write it, forget"
-            " MeasurePredictions of this date, and run the task again."
+            f"{url} lists no {_METRICS}. Have the model package's `evaluation` write it."
+            f" {how_to_remake(url)}"
         )
     path, _ = listed
     try:
         found = json.loads(finished.read(path))
         return {name: found[name] for name in ("rows", "unlabelled", "metrics", "trained")}
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} does not say what was measured: {error!r}. Correct it.") from None
+        raise DataError(
+            f"{path} does not say what was measured: {error!r}. {how_to_remake(path)}"
+        ) from None
 
 
 def _find_figures(url: str) -> Figures | None:
