@@ -16,6 +16,7 @@ from pipeline import checksums, cleaned, storage
 from pipeline.errors import ChecksumError, DataError, ObjectMissingError
 from pipeline.layout import PREDICTIONS, base_name, file_url
 from pipeline.records import PREVIOUS, File, Marker, RunRequest, Source
+from pipeline.remaking import how_to_remake
 
 logger = logging.getLogger(__name__)
 
@@ -240,7 +241,7 @@ def _bring(url: str, listed: File, marker: str, path: Path) -> None:
     if not checksums.matches(path, listed.checksum):
         raise ChecksumError(
             f"{url} is not the file that {marker} lists (its checksum differs)."
-            " Make it again: delete the marker and run the task."
+            f" {how_to_remake(marker)}"
         )
 
 

@@ -11,6 +11,7 @@ from pipeline import checksums, finished
 from pipeline.errors import ChecksumError, FormatError
 from pipeline.layout import DRIFT, Layout
 from pipeline.records import File
+from pipeline.remaking import how_to_remake
 
 _THREADS = 8
 _FORMAT = 1
@@ -83,10 +84,7 @@ def _read(date: datetime.date, marker: str) -> Drift | None:
 def _checked(url: str, listed: File) -> bytes:
     content = finished.read(url)
     if checksums.of_bytes(content, listed.checksum.partition(":")[0]) != listed.checksum:
-        raise ChecksumError(
-            f"{url} is not the file that its marker lists. Make it again: `python -m pipeline"
-            " forget ApplyModel DATE`, and run the task."
-        )
+        raise ChecksumError(f"{url} is not the file that its marker lists. {how_to_remake(url)}")
     return content
 
 

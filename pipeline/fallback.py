@@ -2,7 +2,8 @@
 
 A training is given up by whoever sees it fail for good, with a record beside its last claim. The
 command that fills a date by an older model fails once that is done, so that its exit status and
-the notices say it; the next command finds the date done.
+the notices say it; the next command finds the date done, unless this one was killed before people
+knew.
 """
 
 import datetime
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pipeline import claims, finished, settings, storage
+from pipeline import claims, finished, settings, storage, untold
 from pipeline.dates import days_before
 from pipeline.errors import (
     DataError,
@@ -20,7 +21,7 @@ from pipeline.errors import (
     ObjectMissingError,
     Problem,
 )
-from pipeline.layout import MARKER, Run, cleaned_beside, given_up
+from pipeline.layout import MARKER, Run, cleaned_beside, given_up, untold_beside
 from pipeline.models import MODEL, training_run
 from pipeline.opening import current_layout
 from pipeline.records import GivenUp
@@ -130,11 +131,19 @@ def refuse_mix(date: datetime.date, model: datetime.date) -> None:
         )
 
 
-def tell(date: datetime.date) -> None:
-    """Raise `FallbackError` when the predictions of `date` are by an older model than its own."""
-    own = training_run(date)
-    used = _model_of(current_layout().run("application", date))
-    if used is None or used.date >= own.date or RunTarget(own).exists():
+def note(load: Run) -> None:
+    """Leave it to whoever comes next to tell of a date, should this command be killed before."""
+    if _older_model(load.date):
+        untold.note(load)
+
+
+def tell(load: Run) -> None:
+    """Raise `FallbackError` when the predictions of a date are by an older model than its own."""
+    date, own = load.date, training_run(load.date)
+    used = _older_model(date)
+    if used is None:
+        if settings.pipeline().fallback_days:
+            untold.take_back([untold_beside(load)])
         return
     reason = reason_given_up(own)
     raise FallbackError(
@@ -142,7 +151,16 @@ def tell(date: datetime.date) -> None:
         f" failed. When that is mended, type: luigi --module pipeline TrainModel --date {own.date}"
         f"{f'. Why it failed: {reason}' if reason else ''}",
         own.date,
+        untold_beside(load),
     )
+
+
+def _older_model(date: datetime.date) -> Run | None:
+    """The model that has predicted `date` in place of its own, which is not there by now."""
+    own = training_run(date)
+    used = _model_of(current_layout().run("application", date))
+    is_older = used is not None and used.date < own.date and not RunTarget(own).exists()
+    return used if is_older else None
 
 
 def _read_given_up(run: Run, number: int) -> GivenUp | None:

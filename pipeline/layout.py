@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 MARKER = "_SUCCESS"
+UNTOLD = "untold.json"
 # Of an application's files: what is loaded into the tables of predictions and of drift, and what
 # says more of drift.
 PREDICTIONS, DRIFT_TABLE, DRIFT = "part-*.parquet", "drift.parquet", "drift.json"
@@ -185,6 +186,11 @@ def run_beside(folder: str, date: datetime.date) -> str:
 def cleaned_beside(marker: str) -> str:
     """Where it is said that files which a marker lists were deleted for their age."""
     return f"{marker.rpartition('/')[0]}/cleaned.json"
+
+
+def untold_beside(run: Run) -> str:
+    """Where it is said that nobody was told yet which model a load's predictions are by."""
+    return f"{run.folder}/{UNTOLD}"
 
 
 def given_up(run: Run, number: int) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import luigi
 from luigi.configuration import get_config
 
-from pipeline import detaching, opening, settings
+from pipeline import detaching, notices, opening, settings, untold
 from pipeline.dates import (
     Dates,
     DayParameter,
@@ -27,12 +27,13 @@ from pipeline.dates import (
     refuse_untold,
     training_date,
 )
-from pipeline.errors import PipelineError
+from pipeline.errors import FallbackError, PipelineError
 from pipeline.layout import Run, marker_date
 from pipeline.models import MODEL, model_date, training_run
 from pipeline.opening import current_layout, current_load_family, current_schedule
 from pipeline.targets import RunTarget
 from pipeline.times import now, today
+from pipeline.untold import ToldTarget
 
 if TYPE_CHECKING:
     from pipeline.compute import Compute
@@ -277,7 +278,9 @@ class TrainModel(JobTask):
 
         first = min(self.dates)
         constants = _constants(first, first, job="")
-        running.check_promises([target.run for target in self.output()], constants)
+        runs = [target.run for target in self.output()]
+        running.check_promises(runs, constants)
+        running.tell_warnings(runs)
 
 
 class ModelInForce(RunTask):
@@ -393,10 +396,29 @@ class LoadToBigQuery(RunTask):
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         return {"predictions": ApplyModel((date,), strict=self.strict)}
 
+    def output(self) -> list[RunTarget]:
+        done = super().output()
+        falls_back = settings.pipeline().fallback_days
+        return [ToldTarget(target.run) for target in done] if falls_back else done
+
+    def run(self) -> None:
+        from pipeline import fallback
+
+        for target in self.output():
+            fallback.note(target.run)
+        super().run()
+
     def conclude(self) -> None:
         from pipeline import fallback
 
-        fallback.tell(self.date)
+        for target in self.output():
+            fallback.tell(target.run)
+
+    def on_failure(self, exception: BaseException) -> str:
+        if isinstance(exception, FallbackError) and not notices.wanted():
+            # Nobody else wants to know than who has read it just now.
+            untold.take_back([exception.untold])
+        return super().on_failure(exception)
 
     def open_compute(self) -> "Compute":
         return opening.open_delivery()

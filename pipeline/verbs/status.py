@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from pipeline.models import model_date_in_force
 from pipeline.overview import Condition, RunState
 from pipeline.verbs import DATA, JOB_TASKS
 from pipeline.verbs.runs import open_overview
+from pipeline.verbs.screen import Screen
 
 _COLOURS = {
     Condition.DONE: "green",
@@ -68,7 +68,7 @@ def _columns(layout: Layout, load: str, date: datetime.date) -> list[Column]:
 
 
 def _print(rows: Mapping[datetime.date, Sequence[Column]], states: Mapping[Run, RunState]) -> None:
-    console = Console(highlight=False)
+    console = Screen()
     if not console.is_terminal:
         console.width = _WIDTH
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
@@ -118,6 +118,8 @@ def _lines(columns: Sequence[Column], states: Mapping[Run, RunState]) -> Iterato
             yield f"{what} failed: {state.words}" + (f" (log: {log})" if log else "")
         elif state.condition is Condition.STALE:
             yield f"{what} is stale: {state.words}"
+        elif state.words and column.task == "TrainModel":
+            yield f"{what} is done, with a warning: {state.words}"
 
 
 def _log(state: RunState) -> str | None:

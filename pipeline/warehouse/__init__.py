@@ -105,6 +105,9 @@ class Warehouse(Protocol):
         hold no row, or rows of another date.
         """
 
+    def clear(self, table: str, date: datetime.date) -> None:
+        """Take the rows of one date out of `table`. No-op without any, and without a table."""
+
     def differences(self, table: str, columns: Mapping[str, str]) -> list[str]:
         """Why `load` would refuse files with `columns`, a sentence each.
 
@@ -128,7 +131,7 @@ class Warehouse(Protocol):
         """Make the view `view`, which shows all of `table`.
 
         No-op when the view is there already, unless `replace`: then it shows `table` from now on.
-        Raises `TableError` when `table` is not there, or when `view` is a table.
+        Raises `TableError` when `view` is a table, and else `TableMissingError` without `table`.
         """
 
     def examine(self) -> str:

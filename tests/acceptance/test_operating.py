@@ -401,3 +401,42 @@ def test_two_names_in_one_storage_and_warehouse_never_see_each_other(filled, ano
     assert set(conditions(filled).values()) == {"done"}
     with duckdb.connect(str(filled.folder / "var" / "other.duckdb"), read_only=True) as base:
         assert base.sql("SELECT count(*) FROM predictions_v1").fetchall() == [(120,)]
+
+
+# Whoever reads may go
+
+
+@pytest.fixture
+def unread():
+    """A pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_verb_that_nobody_reads_any_more_ends_without_a_word(filled, unread, unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+
+    def end(*words: str, **streams: int) -> tuple[int, str]:
+        command = [sys.executable, "-m", "pipeline", *words]
+        ended = subprocess.run(
+            command,
+            cwd=filled.folder,
+            env=environment,
+            text=True,
+            check=False,
+            **{"stdout": unread, "stderr": subprocess.PIPE, **streams},
+        )
+        return ended.returncode, ended.stderr
+
+    quiet = (128 + signal.SIGPIPE, "")
+    assert end("status", *RANGE) == quiet
+    assert end("status", *RANGE, "--json") == quiet
+    assert end("doctor") == quiet
+    assert end("show", "2024-03-04") == quiet
+    assert end("show", "2024-04-05", stderr=subprocess.STDOUT)[0] == 128 + signal.SIGPIPE
+    status, words = end("show", "2024-04-05")
+    assert status == 1
+    assert words.startswith("error: LoadToBigQuery of 2024-04-05 is not done")

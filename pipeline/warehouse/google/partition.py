@@ -1,5 +1,6 @@
 """One date of a table: replaced whole by a load job, or not at all."""
 
+import datetime
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -8,8 +9,10 @@ from google.cloud import bigquery
 from google.cloud.bigquery import LoadJob, LoadJobConfig
 
 from pipeline.errors import DataError, TableError
+from pipeline.google_cloud import REQUEST_SECONDS
 from pipeline.warehouse import Batch, Loaded, refusals
 from pipeline.warehouse.google import table as tables
+from pipeline.warehouse.google.dataset import RETRY
 from pipeline.warehouse.google.failures import read_failure
 from pipeline.warehouse.google.jobs import Jobs
 from pipeline.warehouse.google.types import to_schema
@@ -39,6 +42,23 @@ def replace(jobs: Jobs, batch: Batch, table: str) -> Loaded:
             " Find out why nothing was predicted."
         )
     return Loaded(int(job.output_rows), _tell(job))
+
+
+def clear(jobs: Jobs, table: str, date: datetime.date) -> None:
+    """Delete the partition of `date`, which costs nothing. No-op when it is not there.
+
+    Source: cloud.google.com/bigquery/docs/managing-partitioned-tables#delete_a_partition
+    """
+    dataset = jobs.dataset
+    found = tables.find(dataset, table)
+    if found is None:
+        return
+    tables.refuse_foreign(dataset, table, found, jobs.labels)
+    partition = f"{dataset.path(table)}${date:%Y%m%d}"
+    with dataset.naming(f"delete the partition {partition}"):
+        dataset.client.delete_table(
+            partition, retry=RETRY, timeout=REQUEST_SECONDS, not_found_ok=True
+        )
 
 
 def _check(batch: Batch, table: str) -> None:

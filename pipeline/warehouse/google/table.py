@@ -38,14 +38,7 @@ def ready(
     `columns` are name -> BigQuery's type. Those that the table lacks are added by the load itself.
     """
     found = find(dataset, name) or _make(dataset, name, batch, columns, labels)
-    if found.table_type == "VIEW":
-        raise refusals.is_view(name)
-    owner, ours = found.labels.get("name"), label(labels).get("name")
-    if owner and ours and owner != ours:
-        raise TableError(
-            f"{dataset.path(name)} holds the predictions of the model {owner}, as its labels say."
-            f" Give {ours} a dataset of its own: correct `warehouse` under [pipeline] in luigi.cfg."
-        )
+    refuse_foreign(dataset, name, found, labels)
     partitioning = found.time_partitioning
     if partitioning is None or (partitioning.field, partitioning.type_) != (_DATE, "DAY"):
         raise TableError(
@@ -83,6 +76,20 @@ def _check_expiration(
         f" once. Ask for later dates, or type `ALTER TABLE {table} SET OPTIONS"
         " (partition_expiration_days = NULL)` in BigQuery."
     )
+
+
+def refuse_foreign(
+    dataset: Dataset, name: str, found: bigquery.Table, labels: Mapping[str, str]
+) -> None:
+    """Raise `TableError` when what was found is not ours to change: a view, another model's."""
+    if found.table_type == "VIEW":
+        raise refusals.is_view(name)
+    owner, ours = found.labels.get("name"), label(labels).get("name")
+    if owner and ours and owner != ours:
+        raise TableError(
+            f"{dataset.path(name)} holds the predictions of the model {owner}, as its labels say."
+            f" Give {ours} a dataset of its own: correct `warehouse` under [pipeline] in luigi.cfg."
+        )
 
 
 def publish(

@@ -90,6 +90,11 @@ class LocalWarehouse:
             with transaction(self.path, self.wait_seconds) as connection:
                 return Loaded(Partition(connection, table, batch.date).replace(batch, paths))
 
+    def clear(self, table: str, date: datetime.date) -> None:
+        if self.path.exists():
+            with transaction(self.path, self.wait_seconds) as connection:
+                Partition(connection, table, date).clear()
+
     def differences(self, table: str, columns: Mapping[str, str]) -> list[str]:
         if not self.path.exists():
             return find_differences({}, columns)
@@ -114,10 +119,10 @@ class LocalWarehouse:
         self._check_file(table)
         with transaction(self.path, self.wait_seconds) as connection:
             kind = find_kind(connection, view)
-            if find_kind(connection, table) is None:
-                raise refusals.missing_table(table)
             if kind == "BASE TABLE":
                 raise refusals.is_table(view)
+            if find_kind(connection, table) is None:
+                raise refusals.missing_table(table)
             if kind is None or replace:
                 connection.execute(
                     f"CREATE OR REPLACE VIEW {quote(view)} AS SELECT * FROM {quote(table)}"

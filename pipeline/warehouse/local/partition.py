@@ -48,10 +48,18 @@ class Partition:
         files = _reader(paths.values())
         self._check_dates(files)
         self._fit(columns)
+        self._delete()
         table, casts = quote(self.table), _casts(columns)
-        self.connection.execute(f"DELETE FROM {table} WHERE {_DATE} = $date", {"date": self.date})
         self.connection.execute(f"INSERT INTO {table} BY NAME SELECT {casts} FROM {files}")
         return self.count()
+
+    def clear(self) -> None:
+        """Take the rows out. No-op when there is no table."""
+        kind = find_kind(self.connection, self.table)
+        if kind == "VIEW":
+            raise refusals.is_view(self.table)
+        if kind:
+            self._delete()
 
     def count(self) -> int:
         rows = self.connection.execute(
@@ -67,6 +75,11 @@ class Partition:
         if rows is not None:
             query += f" LIMIT {rows:d}"
         return self.connection.sql(query).to_arrow_table()
+
+    def _delete(self) -> None:
+        self.connection.execute(
+            f"DELETE FROM {quote(self.table)} WHERE {_DATE} = $date", {"date": self.date}
+        )
 
     def _check_columns(self, url: str, path: Path, columns: Mapping[str, str]) -> None:
         words = {column.name: str(column.type) for column in _schema(url, path)}

@@ -82,7 +82,11 @@ class Resources:
         return self._told(name)
 
     def delete(self, project: str, dataset: str, table: str) -> Response:
-        self._tables.drop(Name.parse(project, dataset, table))
+        name = Name.parse(project, dataset, table)
+        if name.partition:
+            self._rows.empty(name)
+        else:
+            self._tables.drop(name)
         return Response(status_code=204)
 
     def list_rows(self, project: str, dataset: str, table: str, request: Request) -> dict[str, Any]:
