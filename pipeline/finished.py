@@ -10,11 +10,27 @@ from pipeline.records import File, Marker, Source
 
 _KEPT = 1000
 
+# Markers that this process wrote, by URL: nobody has to read them back.
+_written: dict[str, bytes] = {}
 
-@lru_cache(_KEPT)
+
 def read(url: str) -> bytes:
     """A marker, or a small file that a marker lists. Raises `ObjectMissingError`."""
+    return _written.get(url) or _read(url)
+
+
+@lru_cache(_KEPT)
+def _read(url: str) -> bytes:
     return storage.open(url).read(url)
+
+
+def finish(run: Run, marker: Marker) -> bool:
+    """Write the marker of a run. False when another attempt has done so already."""
+    content = marker.dump()
+    if not storage.write_once(run.marker, content):
+        return False
+    _written[run.marker] = content
+    return True
 
 
 def read_marker(url: str) -> Marker:

@@ -146,6 +146,6 @@ def _lay_out(features: Extraction, folder: Path) -> int:
 
 
 def _describe_file(path: Path) -> Extraction:
-    file = pq.ParquetFile(path)
+    file, url = pq.ParquetFile(path), str(path)
     columns = {field.name: str(field.type) for field in file.schema_arrow}
-    return Extraction((str(path),), file.metadata.num_rows, columns)
+    return Extraction({url: storage.open(url).stat(url)}, file.metadata.num_rows, columns)
