@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from pipeline import cleaned, finished, storage
-from pipeline.errors import ChecksumError, DataError, ObjectMissingError, TableError
+from pipeline.errors import DataError, TableError
 from pipeline.layout import DRIFT_TABLE, PREDICTIONS, base_name, file_url
 from pipeline.marking import mark
 from pipeline.model_package import sealed_key
@@ -108,8 +108,8 @@ def _key(model: str) -> tuple[str, ...]:
     return sealed_key(model)
 
 
-def find_files(source: Source, made: Marker, task: str = "ApplyModel") -> list[str]:
-    """The URLs of the files that `task` has made, each compared with the marker's checksum."""
+def find_files(source: Source, made: Marker) -> list[str]:
+    """The URLs of the files of a finished run, each compared with the marker's checksum."""
     folder = source.marker.rpartition("/")[0]
     stats = storage.open(folder).stats(f"{folder}/{made.job}")
     urls = []
@@ -117,15 +117,9 @@ def find_files(source: Source, made: Marker, task: str = "ApplyModel") -> list[s
         url = file_url(folder, each.path)
         if url not in stats:
             cleaned.refuse(source.marker)
-            raise ObjectMissingError(
-                f"{url} does not exist, and {source.marker} lists it. Make it again: delete the"
-                f" marker and run {task}."
-            )
+            raise finished.gone(url, source.marker)
         if stats[url].checksum != each.checksum:
-            raise ChecksumError(
-                f"{url} is not the file that {source.marker} lists. Make it again: delete the"
-                f" marker and run {task}."
-            )
+            raise finished.changed(url, source.marker)
         urls.append(url)
     return urls
 

@@ -106,7 +106,7 @@ def _describe(source: Source, evaluation: Marker, results: str) -> Batch:
         )
     return Batch(
         date=evaluation.date,
-        files=find_files(source, replace(evaluation, files=rows), "MeasurePredictions"),
+        files=find_files(source, replace(evaluation, files=rows)),
         columns=columns,
         key=("model_date",),
         attempt=results,

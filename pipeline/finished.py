@@ -1,14 +1,21 @@
 """What finished runs left. It never changes, so a process reads it once."""
 
 import datetime
+import re
 from functools import lru_cache
 
 from pipeline import checksums, storage
-from pipeline.errors import ObjectMissingError
+from pipeline.errors import ChecksumError, ObjectMissingError
 from pipeline.layout import Run, base_name, file_url, marker_date
 from pipeline.records import File, Marker, Source
 
 _KEPT = 1000
+_RUN = re.compile(r"/(data/)?(training|application|evaluation)/date=([\d-]+)/[^/]+$")
+_MAKERS = {
+    "training": "TrainModel",
+    "application": "ApplyModel",
+    "evaluation": "MeasurePredictions",
+}
 
 # Markers that this process wrote, by URL: nobody has to read them back.
 _written: dict[str, bytes] = {}
@@ -65,3 +72,23 @@ def is_finished(run: Run) -> bool:
 def seal(run: Run) -> Source:
     """The run as something that another is made from."""
     return Source(run.marker, checksums.of_bytes(read(run.marker)))
+
+
+def changed(url: str, marker: str) -> ChecksumError:
+    """What is to be raised when the file at `url` is not the one that the marker lists."""
+    return ChecksumError(
+        f"{url} is not the file that {marker} lists (its checksum differs). {_remedy(marker)}"
+    )
+
+
+def gone(url: str, marker: str) -> ObjectMissingError:
+    """What is to be raised when the file at `url`, which the marker lists, is not there."""
+    return ObjectMissingError(f"{url} does not exist, and {marker} lists it. {_remedy(marker)}")
+
+
+def _remedy(marker: str) -> str:
+    found, run = _RUN.search(marker), "TASK DATE"
+    if found:
+        data, action, date = found.groups()
+        run = f"ExtractData {date} --action {action}" if data else f"{_MAKERS[action]} {date}"
+    return f"Have it made again: `python -m pipeline forget {run}`, and run the task."

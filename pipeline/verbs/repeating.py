@@ -76,7 +76,8 @@ class Rehearsal:
 
     def is_repeatable(self, warehouse: Asking) -> bool:
         """Whether the model predicts the same however rows come; prints what is known."""
-        with tempfile.TemporaryDirectory() as name:
+        # When one file is refused, others may still be on their way into it.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
             folder = Path(name)
             self.model.fetch(folder)
             rows = _lay_out(warehouse.ask(self.features), folder)

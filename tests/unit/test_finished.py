@@ -2,6 +2,8 @@
 
 import datetime
 
+import pytest
+
 from pipeline import finished, storage
 from pipeline.layout import Layout
 from pipeline.records import Marker
@@ -25,3 +27,18 @@ def test_the_first_of_two_that_finish_a_run_is_the_one_that_is_read(tmp_path):
     storage.write_once(run.marker, marker("another's").dump())
     assert not finished.finish(run, marker("mine"))
     assert finished.read_marker(run.marker).job == "another's"
+
+
+@pytest.mark.parametrize(
+    ("family", "words"),
+    [
+        ("training", "TrainModel 2024-03-01"),
+        ("evaluation", "MeasurePredictions 2024-03-01"),
+        ("data/application", "ExtractData 2024-03-01 --action application"),
+        ("elsewhere", "TASK DATE"),
+    ],
+)
+def test_who_finds_a_file_changed_or_gone_is_told_what_to_type(family, words):
+    marker = Layout("/s", "toy", 1).run(family, DATE).marker
+    for error in (finished.changed("/x", marker), finished.gone("/x", marker)):
+        assert f"`python -m pipeline forget {words}`" in str(error)
