@@ -4,19 +4,19 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-from container.transfers import Tell, say_nothing, transfer
-from pipeline import checksums, cleaned, storage
+from pipeline import storage
 from pipeline.errors import ChecksumError, DataError, ObjectMissingError
-from pipeline.layout import PREDICTIONS, base_name, file_url
-from pipeline.records import PREVIOUS, File, Marker, RunRequest, Source
-from pipeline.remaking import how_to_remake
+from pipeline.fetching import Fetched, fetch
+from pipeline.layout import PREDICTIONS, base_name
+from pipeline.records import PREVIOUS, File, RunRequest, Source
+from pipeline.transfers import Tell, say_nothing, transfer
 
 logger = logging.getLogger(__name__)
 
@@ -41,25 +41,6 @@ class Staged:
     def trace(self, words: str) -> str:
         """What the model says, with each file named as the one that a person can correct."""
         return _trace(words, self.origins)
-
-
-class Fetched(NamedTuple):
-    """A finished run whose files were brought to `folder`; `paths` are in the marker's order.
-
-    `source` is the URL of the folder that its own files come from.
-    """
-
-    folder: Path
-    marker: Marker
-    paths: Sequence[Path]
-    source: str
-
-    def origins(self) -> dict[str, str]:
-        """What each of `paths`, and at last the folder, is a copy of."""
-        run_folder = self.source.rpartition("/")[0]
-        urls = [file_url(run_folder, each.path) for each in self.marker.files]
-        paths = [str(path) for path in self.paths]
-        return {**dict(zip(paths, urls, strict=True)), str(self.folder): self.source}
 
 
 class Stage:
@@ -100,14 +81,9 @@ class Stage:
         folder = self.scratch / str(request.date)
         results = folder / "results"
         results.mkdir(parents=True)
-        needed = {name: each for name, each in request.inputs.items() if name != PREVIOUS}
-        fetched = {name: self._fetch(name, each, tell) for name, each in needed.items()}
-        fetched |= self._fetch_previous(request, tell)
-        if "predictions" in fetched:
-            made_by = fetched["predictions"].marker.made_from["model"]
-            fetched["model"] = self._fetch("model", made_by, tell, names=(_DESCRIPTION,))
+        fetched = self._fetch_inputs(request, tell)
         origins = {copy: url for each in fetched.values() for copy, url in each.origins().items()}
-        if "predictions" in fetched:
+        if self._evaluates(request):
             name, content = f"the evaluation of {request.date}", {}
         else:
             config = self._configs(fetched) / f"{self.action}.json"
@@ -125,6 +101,18 @@ class Stage:
         resolved = folder / f"{self.action}.json"
         resolved.write_text(json.dumps(content, indent=2))
         return Staged(request, resolved, results, {str(resolved): name, **origins})
+
+    def _evaluates(self, request: RunRequest) -> bool:
+        return "predictions" in request.inputs
+
+    def _fetch_inputs(self, request: RunRequest, tell: Tell) -> dict[str, Fetched]:
+        """What the run is made from, by name; an evaluation with what describes the model."""
+        needed = {name: each for name, each in request.inputs.items() if name != PREVIOUS}
+        fetched = {name: self._fetch(name, each, tell) for name, each in needed.items()}
+        if self._evaluates(request):
+            made_by = fetched["predictions"].marker.made_from["model"]
+            fetched["model"] = self._fetch("model", made_by, tell, names=(_DESCRIPTION,))
+        return {**fetched, **self._fetch_previous(request, tell)}
 
     def _configs(self, fetched: Mapping[str, Fetched]) -> Path:
         return fetched["model"].folder if "model" in fetched else self.package / "configs"
@@ -190,59 +178,6 @@ class Stage:
             folder.mkdir()
             self._inputs[source.marker] = fetch(source, folder, tell, names)
         return self._inputs[source.marker]
-
-
-def fetch(
-    source: Source,
-    folder: Path,
-    tell: Tell = say_nothing,
-    names: Sequence[str] | None = None,
-) -> Fetched:
-    """Bring the files of a finished run into `folder` and compare each with its checksum.
-
-    An attempt's own files lie in `folder` as they did when it made them, files from elsewhere
-    each in a numbered folder, as their names may be the same. With `names` only the files of
-    these names are brought.
-    Raises `ChecksumError` naming the file that is not the one that the marker lists.
-    """
-    marker = _read_marker(source)
-    if names is not None:
-        wanted = [each for each in marker.files if base_name(each.path) in names]
-        marker = replace(marker, files=wanted)
-    run_folder = source.marker.rpartition("/")[0]
-
-    def bring(numbered: tuple[int, File]) -> Path:
-        number, each = numbered
-        url = file_url(run_folder, each.path)
-        own = each.path.removeprefix(f"{marker.job}/")
-        path = folder / (own if own != each.path else f"{number}/{base_name(url)}")
-        _bring(url, each, source.marker, path)
-        return path
-
-    paths = transfer(bring, list(enumerate(marker.files)), tell)
-    return Fetched(folder, marker, paths, f"{run_folder}/{marker.job}")
-
-
-def _read_marker(source: Source) -> Marker:
-    content = storage.open(source.marker).read(source.marker)
-    if checksums.of_bytes(content) != source.checksum:
-        raise ChecksumError(
-            f"{source.marker} was replaced since this job was asked for. Run the task again."
-        )
-    return Marker.parse(content, source.marker)
-
-
-def _bring(url: str, listed: File, marker: str, path: Path) -> None:
-    try:
-        storage.open(url).download(url, path)
-    except ObjectMissingError:
-        cleaned.refuse(marker)
-        raise
-    if not checksums.matches(path, listed.checksum):
-        raise ChecksumError(
-            f"{url} is not the file that {marker} lists (its checksum differs)."
-            f" {how_to_remake(marker)}"
-        )
 
 
 def upload(folder: Path, run_folder: str, attempt: str, tell: Tell = say_nothing) -> list[File]:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from pipeline import cleaned, finished, storage, views
-from pipeline.errors import ChecksumError, DataError, ObjectMissingError, TableError
+from pipeline.errors import DataError, TableError
 from pipeline.layout import DRIFT_TABLE, PREDICTIONS, base_name, file_url
 from pipeline.marking import mark
 from pipeline.model_package import sealed_key
@@ -108,14 +108,9 @@ def find_files(source: Source, made: Marker) -> list[str]:
         url = file_url(folder, each.path)
         if url not in stats:
             cleaned.refuse(source.marker)
-            raise ObjectMissingError(
-                f"{url} does not exist, and {source.marker} lists it."
-                f" {how_to_remake(source.marker)}"
-            )
+            raise finished.gone(url, source.marker)
         if stats[url].checksum != each.checksum:
-            raise ChecksumError(
-                f"{url} is not the file that {source.marker} lists. {how_to_remake(source.marker)}"
-            )
+            raise finished.changed(url, source.marker)
         urls.append(url)
     return urls
 

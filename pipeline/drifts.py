@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pipeline import checksums, finished
-from pipeline.errors import ChecksumError, FormatError
+from pipeline.errors import FormatError
 from pipeline.layout import DRIFT, Layout
 from pipeline.records import File
-from pipeline.remaking import how_to_remake
 
 _THREADS = 8
 _FORMAT = 1
@@ -78,13 +77,13 @@ def _read(date: datetime.date, marker: str) -> Drift | None:
     if found is None:
         return None
     url, listed = found
-    return _parse(date, _checked(url, listed), url)
+    return _parse(date, _checked(url, listed, marker), url)
 
 
-def _checked(url: str, listed: File) -> bytes:
+def _checked(url: str, listed: File, marker: str) -> bytes:
     content = finished.read(url)
     if checksums.of_bytes(content, listed.checksum.partition(":")[0]) != listed.checksum:
-        raise ChecksumError(f"{url} is not the file that its marker lists. {how_to_remake(url)}")
+        raise finished.changed(url, marker)
     return content
 
 

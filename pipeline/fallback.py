@@ -10,7 +10,6 @@ import datetime
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from pipeline import claims, finished, settings, storage, untold
 from pipeline.dates import days_before
@@ -21,15 +20,13 @@ from pipeline.errors import (
     ObjectMissingError,
     Problem,
 )
-from pipeline.layout import MARKER, Run, cleaned_beside, given_up, untold_beside
+from pipeline.inventory import find_newest
+from pipeline.layout import Run, given_up, untold_beside
 from pipeline.models import MODEL, training_run
 from pipeline.opening import current_layout
 from pipeline.records import GivenUp
 from pipeline.targets import RunTarget
 from pipeline.times import now
-
-if TYPE_CHECKING:
-    from pipeline.tasks import TrainModel
 
 # A child of Luigi's logger: one level and one format for all that a command says.
 logger = logging.getLogger("luigi-interface.pipeline")
@@ -62,14 +59,21 @@ def is_settled(date: datetime.date) -> bool:
     return _read_given_up(own, number) is not None and _newest_allowed(own, date) is not None
 
 
-def find_newest(first: datetime.date, before: datetime.date) -> Run | None:
-    """The newest finished model of [`first`, `before`) whose files are still there."""
-    layout = current_layout()
-    folder = layout.family("training")
-    urls = {entry.url for entry in storage.open(folder).list(folder)}
-    markers = [url for url in urls if url.endswith(f"/{MARKER}")]
-    runs = [layout.run_at(url) for url in markers if cleaned_beside(url) not in urls]
-    return max((run for run in runs if run and first <= run.date < before), default=None)
+def is_tried(run: Run) -> bool:
+    """Whether a training is done, or was given up since this command first looked at it."""
+    return RunTarget(run).exists() or _given_up_since(run) is not None
+
+
+@contextmanager
+def trying() -> Iterator[None]:
+    """Let trainings fail for good in the block, and only say so: an older model may do."""
+    try:
+        yield
+    except JobFailedError as error:
+        if not all(problem.for_good for problem in error.problems):
+            # The next command tries again.
+            raise
+        logger.warning("%s", error)
 
 
 @contextmanager
@@ -82,7 +86,7 @@ def recording(runs: Iterable[Run]) -> Iterator[None]:
         for run in runs:
             problem = problems.get(run.date)
             if problem and problem.for_good:
-                record = GivenUp(problem.reason, problem.log, now())
+                record = GivenUp(problem.reason, problem.log, now(), problem.detail)
                 # Somebody else may have claimed the next attempt by now: that one is not over.
                 storage.write_once(given_up(run, problem.claim), record.dump())
         raise
@@ -94,30 +98,18 @@ def reason_given_up(run: Run) -> str | None:
     return record.reason if record else None
 
 
-def train_or_fall_back(training: "TrainModel", date: datetime.date) -> None:
-    """Train the model of `date`. When that fails and an older one may predict it, only say so.
+def settle(date: datetime.date) -> None:
+    """Say which model predicts `date`, whose own training was tried, unless it is its own.
 
-    Many dates may want the same training: in one command it is tried once.
     Raises `JobFailedError` when there is none that may.
     """
-    if is_settled(date):
-        return
-    own = training_run(date)
-    if record := _given_up_since(own):
-        raise JobFailedError(
-            f"{own} failed: {record.reason}\n{_no_model(date)}",
-            [Problem(own.date, record.reason, log=record.log, for_good=True)],
-        )
-    try:
-        training.run()
-    except JobFailedError as error:
-        if not all(problem.for_good for problem in error.problems):
-            # The next command tries again.
-            raise
-        older = find_model(date)
-        if older is None:
-            raise JobFailedError(f"{error}\n{_no_model(date)}", error.problems) from None
-        logger.warning("%s\n%s is to be predicted by the model of %s.", error, date, older.date)
+    own, found = training_run(date), find_model(date)
+    if found is None:
+        record = _read_given_up(own, claims.read_standing(own).number)
+        reason = record.reason if record else "why is not known"
+        raise JobFailedError(f"{own} failed: {reason}\n{_no_model(date)}", _problems(own, record))
+    if found != own:
+        logger.warning("%s is to be predicted by the model of %s.", date, found.date)
 
 
 def refuse_mix(date: datetime.date, model: datetime.date) -> None:
@@ -177,6 +169,12 @@ def _given_up_since(run: Run) -> GivenUp | None:
     return _read_given_up(run, number) if number > _found.get(run.folder, number) else None
 
 
+def _problems(run: Run, record: GivenUp | None) -> list[Problem]:
+    if record is None:
+        return []
+    return [Problem(run.date, record.reason, record.detail, record.log, for_good=True)]
+
+
 def _maker_of_data(date: datetime.date) -> Run | None:
     """The model whose query has made the data of `date`: the one that fits them."""
     data = current_layout().run("data/application", date)
@@ -190,11 +188,12 @@ def _model_of(run: Run) -> Run | None:
 
 
 def _newest_allowed(own: Run, date: datetime.date) -> Run | None:
-    return find_newest(days_before(date, settings.pipeline().fallback_days), own.date)
+    first = days_before(date, settings.pipeline().fallback_days)
+    return find_newest(current_layout(), first, own.date)
 
 
 def _no_model(date: datetime.date) -> str:
-    newest = find_newest(datetime.date.min, training_run(date).date)
+    newest = find_newest(current_layout(), datetime.date.min, training_run(date).date)
     found = f"the newest before it is of {newest.date}" if newest else "there is none before it"
     days = settings.pipeline().fallback_days
     return f"No other model may predict {date}: fallback_days is {days}, and {found}."

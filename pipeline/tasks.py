@@ -143,8 +143,9 @@ class ExtractData(RunTask):
 
     @property
     def priority(self) -> int:  # type: ignore[override]  # luigi asks the task, too
-        # Luigi lends it to what it stands on: here to ApplyModel, whose batches it would break up.
-        return 8 if self.action == "evaluation" else 30
+        # Before what it is for, so that as many dates as can be share a job. Luigi lends it to what
+        # a task stands on: here to ApplyModel, whose batches it would break up.
+        return {"training": 50, "application": 30, "evaluation": 8}[self.action]
 
     @property
     def dates(self) -> Dates:
@@ -261,10 +262,10 @@ class TrainModel(JobTask):
         return {"data": ExtractData("training", date)}
 
     def compared_with(self, date: datetime.date) -> Mapping[str, Run]:
-        from pipeline import fallback
+        from pipeline import inventory
         from pipeline.records import PREVIOUS
 
-        newest = fallback.find_newest(datetime.date.min, before=date)
+        newest = inventory.find_newest(current_layout(), datetime.date.min, before=date)
         return {PREVIOUS: newest} if newest else {}
 
     def run(self) -> None:
@@ -283,41 +284,52 @@ class TrainModel(JobTask):
         running.tell_warnings(runs)
 
 
-class ModelInForce(RunTask):
-    """A model that may predict `date`: its own, or an older one when its training is given up.
+class TryTraining(TrainModel):
+    """The same where an older model may do: done as well when it is given up in this command.
 
-    The training is no task of its own then: Luigi holds back all that stands on one that failed.
+    A task of its own, since Luigi holds back all that stands on one that failed.
     """
 
+    told_as = TrainModel.__name__
+
+    def complete(self) -> bool:
+        from pipeline import fallback
+
+        return all(fallback.is_tried(each.run) for each in self.output()) or super().complete()
+
+    def run(self) -> None:
+        from pipeline import fallback
+
+        with fallback.trying():
+            super().run()
+
+
+class ModelInForce(RunTask):
+    """A model that may predict `date`: its own, or an older one when its training is given up."""
+
     runs_family = TrainModel.action
-    told_as = "TrainModel"
+    told_as = TrainModel.__name__
     date = DayParameter()
     priority = 40
 
     @property
-    def training(self) -> TrainModel:
-        return TrainModel((model_date(self.date),))
+    def training(self) -> TryTraining:
+        return TryTraining((model_date(self.date),))
 
     @property
     def dates(self) -> Dates:
         return self.training.dates
 
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
-        return self.training.sources(date)
+        return {"training": self.training}
 
     def open_compute(self) -> "Compute":
         return self.training.open_compute()
 
-    def process_resources(self) -> dict[str, int]:
-        return self.training.process_resources()
-
     def complete(self) -> bool:
-        from pipeline import fallback, running
+        from pipeline import fallback
 
-        settled = fallback.is_settled(self.date)
-        if not settled:
-            running.preload(self)
-        return settled
+        return fallback.is_settled(self.date)
 
     def requires(self) -> list[luigi.Task]:
         return [] if self.complete() else super().requires()
@@ -330,7 +342,7 @@ class ModelInForce(RunTask):
     def run(self) -> None:
         from pipeline import fallback
 
-        fallback.train_or_fall_back(self.training, self.date)
+        fallback.settle(self.date)
 
 
 class Retrain(luigi.WrapperTask):

@@ -63,9 +63,10 @@ class GoogleStorage:
         _compare(url, blob, checksums.of_bytes(content, checksums.CRC32C))
         return bytes(content)
 
-    def write(self, url: str, content: bytes, *, create_only: bool = False) -> None:
+    def write(self, url: str, content: bytes, *, create_only: bool = False) -> Stat:
         stat = Stat(len(content), checksums.of_bytes(content, checksums.CRC32C))
         self._put(io.BytesIO(content), stat, url, create_only=create_only)
+        return stat
 
     def list(self, folder: str) -> Iterator[Entry]:
         for url, blob in self._blobs(folder, "generation"):

@@ -26,10 +26,11 @@ class LocalStorage:
         with disk.naming(f"read {url}"), disk.missing(url):
             return Path(url).read_bytes()
 
-    def write(self, url: str, content: bytes, *, create_only: bool = False) -> None:
+    def write(self, url: str, content: bytes, *, create_only: bool = False) -> Stat:
         with disk.naming(f"write {url}"), disk.unfinished(Path(url)) as unfinished:
             unfinished.write_bytes(content)
             _put(unfinished, Path(url), create_only=create_only)
+        return Stat(len(content), checksums.of_bytes(content))
 
     def list(self, folder: str) -> Iterator[Entry]:
         with disk.naming(f"list {folder}"):

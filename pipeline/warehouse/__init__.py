@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.errors import SettingsError
+from pipeline.storage import Stat
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Extraction:
-    """What a query left in storage: `files` (URLs of Parquet), `rows`, and columns as name -> type.
+    """What a query left in storage: `files` of Parquet by URL, `rows`, columns as name -> type.
 
     Types are Arrow's, in the words of `str(pyarrow.DataType)`. `about` holds what the marker is to
     say of how it was done: names of jobs, bytes billed.
     """
 
-    files: tuple[str, ...]
+    files: Mapping[str, Stat]
     rows: int
     columns: Mapping[str, str]
     about: Mapping[str, Any] = field(default_factory=dict)

@@ -111,6 +111,18 @@ def test_a_backfill_with_fallback_tries_a_training_once_however_many_dates_want_
     assert len(trainings(failing)) == 1
 
 
+def test_trainings_share_a_job_and_one_of_them_may_stand_in_for_another(project):
+    project.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    project.mischief("training", **{"2024-04-01": {"fail": REASON}})
+    days = ("Backfill", "--start", "2024-03-30", "--stop", "2024-04-03", "--fallback")
+    ended = project.luigi(*days)
+    assert ended.status == 30
+    assert f"training of 2024-04-01 failed: {REASON}" in ended.output
+    for day in ("2024-03-30", "2024-03-31", "2024-04-01", "2024-04-02"):
+        assert model_dates(project, day) == ["2024-03-01"]
+    assert len(project.job_names("training")) == 1
+
+
 def test_a_training_that_no_model_stands_in_for_is_tried_once_by_each_command(failing):
     failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 1")
     days = ("Backfill", "--start", "2024-04-01", "--stop", "2024-04-04", "--fallback")

@@ -342,6 +342,11 @@ def test_upload_and_stat_tell_the_files_size_and_checksum(store, url, tmp_path, 
     assert not checksums.matches(source, stat.checksum)
 
 
+def test_a_write_tells_the_same_as_stat(store, url):
+    for content, create_only in ((b"", True), (b"a content", False)):
+        assert store.write(url, content, create_only=create_only) == store.stat(url)
+
+
 def test_a_stat_follows_the_content(store, url):
     with pytest.raises(ObjectMissingError, match=r"object\.bin does not exist"):
         store.stat(url)

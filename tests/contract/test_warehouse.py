@@ -44,6 +44,7 @@ def house(side: Side) -> Warehouse:
 def extract(side: Side, house: Warehouse) -> Callable[..., pa.Table]:
     def run(query: str, key: tuple[str, ...] = ("id",), **parameters: datetime.date) -> pa.Table:
         extraction = house.extract(query, parameters, key, f"{side.folder}/out")
+        assert extraction.files == storage.open(side.folder).stats(f"{side.folder}/out")
         tables = [side.get(url) for url in extraction.files]
         assert extraction.rows == sum(table.num_rows for table in tables)
         assert extraction.columns == {each.name: str(each.type) for each in tables[0].schema}

@@ -81,7 +81,7 @@ def test_a_table_may_be_a_file_of_any_name(folder, configured, name):
     house = LocalWarehouse(str(folder / "w.duckdb"), tables)
     extraction = house.extract("SELECT id, amount FROM sales", {}, ["id"], str(folder / "out"))
     path.unlink()
-    assert pq.read_table(extraction.files[0]).to_pylist() == [{"id": 1, "amount": 2.5}]
+    assert pq.read_table(*extraction.files).to_pylist() == [{"id": 1, "amount": 2.5}]
 
 
 def ordinary(name: str) -> bool:

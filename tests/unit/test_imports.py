@@ -81,7 +81,8 @@ def test_the_model_knows_neither_pipeline_nor_container():
 def test_the_container_uses_the_protocol_and_storage_alone():
     allowed = ("container", "pipeline.storage", "pipeline.layout", "pipeline.records")
     allowed += ("pipeline.errors", "pipeline.claims", "pipeline.checksums", "pipeline.times")
-    allowed += ("pipeline.code_versions", "pipeline.cleaned", "pipeline.remaking")
+    allowed += ("pipeline.code_versions", "pipeline.cleaned", "pipeline.fetching")
+    allowed += ("pipeline.remaking", "pipeline.transfers")
     for name in MODULES:
         if within(name, ("container",)):
             others = {each for each in of_ours(name) if not within(each, allowed)}

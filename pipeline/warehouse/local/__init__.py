@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pipeline import storage
 from pipeline.errors import DataError
+from pipeline.storage import Stat
 from pipeline.warehouse import Batch, Extraction, Loaded, refusals
 from pipeline.warehouse.local.columns import find_kind, quote, table_types
 from pipeline.warehouse.local.database import transaction
@@ -65,8 +66,8 @@ class LocalWarehouse:
                     raise refusals.no_rows_returned(parameters)
                 origins = [(name, to_duckdb(each)) for name, each in find_origins(tree)]
                 result.check_key(key, origins)
-                files = [_deliver(path, folder) for path in result.write(key, Path(scratch))]
-                return Extraction(tuple(files), rows, result.types())
+                files = dict(_deliver(path, folder) for path in result.write(key, Path(scratch)))
+                return Extraction(files, rows, result.types())
 
     def ask(self, query: str, parameters: Mapping[str, datetime.date]) -> object:
         tree = parse(query)
@@ -143,11 +144,11 @@ class LocalWarehouse:
             raise refusals.missing_table(table)
 
 
-def _deliver(path: Path, folder: str) -> str:
+def _deliver(path: Path, folder: str) -> tuple[str, Stat]:
     url = f"{folder}/{path.name}"
-    storage.open(url).upload(path, url)
+    stat = storage.open(url).upload(path, url)
     path.unlink()
-    return url
+    return url, stat
 
 
 def _fetch(url: str, copy: Path) -> Path:
