@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,18 @@ from prediction.tests.bench import Bench
 MODELS = "prediction.tests.models:"
 
 
-@pytest.fixture
-def former(bench: Bench) -> Bench:
-    """A bench with a good model in `former`."""
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a good model."""
+    bench = Bench(tmp_path_factory.mktemp("good"))
     assert bench.train(bench.training_data(u=np.zeros(400))) == 0
-    bench.model.rename(bench.folder / "former")
+    return bench.model
+
+
+@pytest.fixture
+def former(bench: Bench, good: Path) -> Bench:
+    """A bench with a good model in `former`."""
+    shutil.copytree(good, bench.folder / "former")
     return bench
 
 

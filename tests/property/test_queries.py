@@ -82,7 +82,7 @@ def columns(draw: st.DrawFn) -> list[tuple[str, str]]:
     return [(name, draw(STRINGS)) for name in names]
 
 
-@how(max_examples=60)
+@how(max_examples=min(60, how().max_examples))
 @given(st.data(), columns())
 def test_a_composed_query_returns_what_the_two_return(house, tmp_path, data, columns):
     features = data.draw(queries("@date", columns, where=""))

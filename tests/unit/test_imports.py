@@ -33,11 +33,12 @@ image = models/toy@sha256:{"0" * 64}
 def modules() -> dict[str, set[str]]:
     """Every module of ours, and what it imports, wherever in the file."""
     found = {}
-    for path in ROOT.rglob("*.py"):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        if parts[0] in PACKAGES and "tests" not in parts:
-            name = ".".join(parts).removesuffix(".__init__")
-            found[name] = imports(path)
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            if "tests" not in parts:
+                name = ".".join(parts).removesuffix(".__init__")
+                found[name] = imports(path)
     return found
 
 
