@@ -417,6 +417,20 @@ def test_two_names_in_one_storage_and_warehouse_never_see_each_other(filled, ano
         assert base.sql("SELECT count(*) FROM predictions_v1").fetchall() == [(120,)]
 
 
+def test_another_models_table_is_not_loaded_into(filled, another_project):
+    rows = filled.table()
+    another_project.replace_setting("name = toy", "name = other")
+    house = filled.folder / "var" / "warehouse.duckdb"
+    another_project.replace_setting("warehouse = var/warehouse.duckdb", f"warehouse = {house}")
+    ended = another_project.luigi("LoadToBigQuery", "--date", "2024-03-04")
+    assert ended.status == 30
+    told = (
+        "predictions_v1 holds what the model toy has made, as its comment says. Give other a file"
+    )
+    assert told in ended.output
+    assert filled.table() == rows
+
+
 # Whoever reads may go
 
 
