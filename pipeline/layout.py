@@ -149,6 +149,15 @@ class Layout:
         return Job(name, f"{self.root}/jobs/{name}")
 
     @property
+    def waits(self) -> str:
+        """The folder of all dates whose sources were not complete when they were asked for."""
+        return f"{self.root}/waits"
+
+    def waiting(self, date: datetime.date) -> str:
+        """What says that the data before `date` were not complete."""
+        return f"{self.waits}/date={date}.json"
+
+    @property
     def told(self) -> str:
         """The folder of all notices."""
         return f"{self.root}/told"

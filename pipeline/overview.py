@@ -29,6 +29,10 @@ class Condition(StrEnum):
     RUNNING = "running"
     FAILED = "failed"
     MISSING = "missing"
+    # More than storage tells of what is missing: see `outstanding`.
+    WAITING = "waiting"
+    DUE = "due"
+    LATER = "later"
 
 
 @dataclass(frozen=True)

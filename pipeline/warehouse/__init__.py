@@ -102,8 +102,8 @@ class Warehouse(Protocol):
         """Replace one date of `table` by the rows of `batch`, and nothing else.
 
         Makes the table when it is not there, and its columns that are new in the files. Raises
-        `TableError` when the files' columns do not fit the table's, and `DataError` when the files
-        hold no row, or rows of another date.
+        `TableError` when the files' columns do not fit the table's, or when that is another
+        model's, and `DataError` when the files hold no row, or rows of another date.
         """
 
     def clear(self, table: str, date: datetime.date) -> None:
@@ -143,17 +143,18 @@ class Warehouse(Protocol):
 
 
 def open(  # noqa: A001 - the port's own word: warehouse.open(url)
-    url: str, tables: Mapping[str, str] | None = None
+    url: str, tables: Mapping[str, str] | None = None, owner: str = ""
 ) -> Warehouse:
     """The warehouse at `url`.
 
     `tables` are for a local warehouse, whose queries read files: table name -> URL of a CSV or
-    Parquet file, which may be a pattern.
+    Parquet file, which may be a pattern. `owner` is the model whose tables it makes: another's are
+    refused.
     """
     if url.startswith("/") and url.endswith(".duckdb"):
         from pipeline.warehouse.local import LocalWarehouse
 
-        return LocalWarehouse(url, tables or {})
+        return LocalWarehouse(url, tables or {}, owner)
     raise SettingsError(
         f"There is no warehouse {url}. Set `warehouse` under [pipeline] to a file that ends in"
         " .duckdb."

@@ -312,3 +312,30 @@ def training_data(project) -> bytes:
     [claim] = file.parents[1].glob("claim-1.json")
     claim.unlink()
     return content
+
+
+def status(project, date: str) -> list[str]:
+    """What stands in the row of a date, the model's own date apart."""
+    next_day = str(datetime.date.fromisoformat(date) + datetime.timedelta(days=1))
+    ended = project.pipeline("status", "--start", date, "--stop", next_day)
+    assert ended.status == 0, ended.output
+    return [word for word in ended.output.splitlines()[1].split() if "-" not in word]
+
+
+def test_status_says_whether_an_evaluation_is_to_come_due_or_done(project):
+    assert status(project, DATE) == ["missing"] * 3
+    assert project.luigi(*LOAD).status == 0
+    assert status(project, DATE)[-1] == "due"
+    assert project.luigi(*EVALUATE).status == 0
+    assert status(project, DATE)[-1] == "done"
+    day = today()
+    assert project.luigi("LoadToBigQuery", "--date", str(day)).status == 0
+    complete = day + datetime.timedelta(days=30)
+    ended = project.pipeline("status", "--last", "1")
+    assert ended.output.splitlines()[1].rstrip().endswith(f"from {complete:%m-%d}")
+
+
+def test_status_asks_for_no_evaluation_of_a_model_without_a_label(project):
+    project.edit_config("training", kind="none")
+    assert project.luigi(*LOAD).status == 0
+    assert status(project, DATE) == ["done"] * 3

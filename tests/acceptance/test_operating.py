@@ -35,7 +35,9 @@ def gate(project, tmp_path) -> Path:
 
 
 def conditions(project, *words: str) -> dict[tuple[str, str], str]:
+    """Of the runs that LoadToBigQuery makes."""
     told = json.loads(project.pipeline("status", *(words or RANGE), "--json").output)
+    told = [each for each in told if "evaluation" not in each["family"]]
     return {(each["family"].partition("/")[0], each["date"]): each["condition"] for each in told}
 
 
@@ -54,6 +56,7 @@ def test_nothing_is_there_yet(project):
         "TrainModel",
         "ApplyModel",
         "LoadToBigQuery",
+        "EvaluatePredictions",
     ]
     assert ended.output.count("missing") == 9
 
@@ -61,7 +64,8 @@ def test_nothing_is_there_yet(project):
 def test_what_is_done_is_told_with_the_date_of_the_model(filled):
     ended = filled.pipeline("status", *RANGE)
     assert ended.status == 0, ended.output
-    assert ended.output.splitlines()[1].split() == ["2024-03-04", "done", "03-01", "done", "done"]
+    first = ended.output.splitlines()[1].split()
+    assert first == ["2024-03-04", "done", "03-01", "done", "done", "due"]
     assert set(conditions(filled).values()) == {"done"}
     assert max(map(len, ended.output.splitlines())) <= 80
 
@@ -377,6 +381,16 @@ def test_who_needs_what_was_cleaned_reads_so(filled):
     assert (filled.run_folder("application", "2024-03-06") / "cleaned.json").exists()
 
 
+def test_what_was_cleaned_is_not_shown_as_if_it_were_there(filled):
+    assert filled.luigi("TrainModel", "--date", "2024-05-01").status == 0
+    [weights] = filled.run_folder("training", GATED).glob("*/model.joblib")
+    assert f"model    {weights}\n" in filled.pipeline("show", "2024-03-04").output
+    assert filled.pipeline("clean", "--older-than", "30").status == 0
+    ended = filled.pipeline("show", "2024-03-04")
+    assert ended.status == 0
+    assert f"model    {weights} (deleted by clean)\n" in ended.output
+
+
 def test_days_that_are_none_are_refused(project):
     ended = project.pipeline("clean", "--older-than", "0")
     assert ended.status == 1
@@ -401,6 +415,20 @@ def test_two_names_in_one_storage_and_warehouse_never_see_each_other(filled, ano
     assert set(conditions(filled).values()) == {"done"}
     with duckdb.connect(str(filled.folder / "var" / "other.duckdb"), read_only=True) as base:
         assert base.sql("SELECT count(*) FROM predictions_v1").fetchall() == [(120,)]
+
+
+def test_another_models_table_is_not_loaded_into(filled, another_project):
+    rows = filled.table()
+    another_project.replace_setting("name = toy", "name = other")
+    house = filled.folder / "var" / "warehouse.duckdb"
+    another_project.replace_setting("warehouse = var/warehouse.duckdb", f"warehouse = {house}")
+    ended = another_project.luigi("LoadToBigQuery", "--date", "2024-03-04")
+    assert ended.status == 30
+    told = (
+        "predictions_v1 holds what the model toy has made, as its comment says. Give other a file"
+    )
+    assert told in ended.output
+    assert filled.table() == rows
 
 
 # Whoever reads may go

@@ -394,6 +394,22 @@ def test_a_view_can_not_be_cleared(house, load):
     assert house.read("p", DAY).num_rows == 2
 
 
+def test_a_table_of_another_model_is_neither_loaded_into_nor_cleared(side, house, load):
+    load("p", predictions())
+    other = side.make({}, owner="sales")
+    for change in (
+        lambda: other.load(side.batch(predictions(id=[8, 9])), "p"),
+        lambda: other.clear("p", DAY),
+    ):
+        with pytest.raises(
+            TableError,
+            match=r"p holds what the model churn has made, .* Give sales a \w+ of its own",
+        ):
+            change()
+    assert house.read("p", DAY, order=["id"])["id"].to_pylist() == [1, 2]
+    other.load(side.batch(predictions()), "q")
+
+
 def test_a_file_that_is_not_there_is_named(side, house):
     batch = replace(side.batch(predictions()), files=[f"{side.folder}/gone.parquet"])
     with pytest.raises(ObjectMissingError, match=r"gone\.parquet does not exist"):

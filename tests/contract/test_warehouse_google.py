@@ -190,23 +190,6 @@ def test_every_job_and_table_is_labelled(open_side, cloud):
     assert made == [{**dated, "task": "extract"}, common, common]
 
 
-def test_a_table_of_another_model_is_left_alone(open_side):
-    side = open_side()
-    house = side.make({})
-    house.load(side.batch(predictions()), "p")
-    other = GoogleWarehouse(
-        house.dataset.project,
-        house.dataset.name,
-        billing_project=house.dataset.project,
-        source_dataset=house.dataset.source,
-        maximum_bytes_billed=10**9,
-        labels={"name": "sales", "version": "1"},
-    )
-    with pytest.raises(TableError, match=r"of the model churn, .* Give sales a dataset of its own"):
-        other.load(side.batch(predictions(id=[8, 9])), "p")
-    assert ids(house, "p") == [1, 2]
-
-
 def test_jobs_and_tables_have_names_that_a_person_can_read(side, house, extract):
     extraction = extract()
     loaded = house.load(side.batch(predictions()), "p")

@@ -86,10 +86,7 @@ def refuse_foreign(
         raise refusals.is_view(name)
     owner, ours = found.labels.get("name"), label(labels).get("name")
     if owner and ours and owner != ours:
-        raise TableError(
-            f"{dataset.path(name)} holds the predictions of the model {owner}, as its labels say."
-            f" Give {ours} a dataset of its own: correct `warehouse` under [pipeline] in luigi.cfg."
-        )
+        raise refusals.foreign(dataset.path(name), owner, ours, "its labels say", "dataset")
 
 
 def publish(

@@ -39,13 +39,18 @@ class LocalWarehouse:
         Path of the file. The first load makes it.
     tables : name -> URL
         The files that queries read as tables: CSV or Parquet, a URL may be a pattern.
+    owner : str
+        The model that makes tables here; empty: any.
     wait_seconds : float
         How long to wait for the file while another process holds it.
     """
 
-    def __init__(self, url: str, tables: Mapping[str, str], *, wait_seconds: float = 60) -> None:
+    def __init__(
+        self, url: str, tables: Mapping[str, str], owner: str = "", *, wait_seconds: float = 60
+    ) -> None:
         self.path = Path(url)
         self.tables = tables
+        self.owner = owner
         self.wait_seconds = wait_seconds
 
     def extract(
@@ -89,12 +94,13 @@ class LocalWarehouse:
                 for number, url in enumerate(batch.files)
             }
             with transaction(self.path, self.wait_seconds) as connection:
-                return Loaded(Partition(connection, table, batch.date).replace(batch, paths))
+                partition = Partition(connection, table, batch.date)
+                return Loaded(partition.replace(batch, paths, self.owner))
 
     def clear(self, table: str, date: datetime.date) -> None:
         if self.path.exists():
             with transaction(self.path, self.wait_seconds) as connection:
-                Partition(connection, table, date).clear()
+                Partition(connection, table, date).clear(self.owner)
 
     def differences(self, table: str, columns: Mapping[str, str]) -> list[str]:
         if not self.path.exists():
