@@ -30,7 +30,7 @@ from container.model import ModelProcess
 from container.staging import Stage, Staged, upload
 from pipeline import claims, storage
 from pipeline.code_versions import code_version
-from pipeline.errors import DataError, PipelineError
+from pipeline.errors import DataError, PipelineError, RetryableError, StorageError
 from pipeline.layout import Job, Run, base_name
 from pipeline.records import Failure, FailureKind, Marker, Request, RunRequest, Started
 from pipeline.times import now
@@ -104,12 +104,18 @@ class JobRun:
         return self._is_mine(request) and not storage.open(url).exists(url)
 
     def _stage(self, requests: Sequence[RunRequest]) -> list[Staged]:
+        """Bring the runs here; one whose inputs are missing or wrong is refused.
+
+        Raises `StorageError` when storage fails, which is no run's own fault.
+        """
         stage = Stage(self._scratch, self.package, self.request.action, self._provenance())
         staged = []
         for each in requests:
             self.heart.tell(each.date, 0.0, "fetching inputs")
             try:
                 staged.append(stage.prepare(each, partial(self._tell_transfer, each, "fetching")))
+            except (StorageError, RetryableError):
+                raise
             except PipelineError as error:
                 self._refuse(each, Failure(FailureKind.MODEL_ERROR, "container", str(error)))
         return staged

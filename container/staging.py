@@ -172,7 +172,10 @@ class Stage:
             shutil.copyfile(path, results / path.name)
 
     def _fetch_previous(self, request: RunRequest, tell: Tell) -> Mapping[str, Fetched]:
-        """The model to compare a new one with. What is wrong with it ends no training."""
+        """The model to compare a new one with. What is wrong with it ends no training.
+
+        That storage fails does: tried again, the training has something to be compared with.
+        """
         if PREVIOUS not in request.inputs:
             return {}
         try:
