@@ -40,6 +40,10 @@ logger = logging.getLogger("container")
 # Exit statuses: all is done; something is not, and storage says why. Any other: nobody was told.
 DONE, TOLD = 0, 3
 
+_NO_RESULTS = (
+    "the model ended without an error, and without results. Look in the log whether it ended its"
+    " process itself, by os._exit or sys.exit, before it wrote them"
+)
 _DETAIL_LINES = 40
 _POLL_SECONDS = 0.1
 
@@ -176,7 +180,7 @@ class JobRun:
             for each in left:
                 self._take_in(each)
             return
-        detail = "\n".join(self.heart.tail().splitlines()[-_DETAIL_LINES:])
+        detail = self._last_lines()
         failure = self._blame_memory(detail)
         if failure:
             self.fail(failure)
@@ -188,6 +192,9 @@ class JobRun:
             reason = f"exit status {status}: {last}"
             self.fail(Failure(FailureKind.MODEL_ERROR, "container", reason, detail, status))
         self._refusals += 1
+
+    def _last_lines(self) -> str:
+        return "\n".join(self.heart.tail().splitlines()[-_DETAIL_LINES:])
 
     def _blame_memory(self, detail: str) -> Failure | None:
         """The failure, when the kernel has ended the model or one of its workers for memory."""
@@ -209,6 +216,10 @@ class JobRun:
         warnings: Sequence[str] = (),
     ) -> None:
         """Upload a run's results, and then, last of all, its marker."""
+        if not staged.has_results():
+            failure = Failure(FailureKind.MODEL_ERROR, "container", _NO_RESULTS, self._last_lines())
+            self._refuse(staged.request, failure)
+            return
         run = self._run(staged.request)
         self.heart.tell(run.date, 1.0, "uploading results")
         try:
@@ -219,10 +230,6 @@ class JobRun:
             return
         tell = partial(self._tell_transfer, staged.request, "uploading")
         files = upload(staged.results, run.folder, self.job.name, tell)
-        if not files:
-            reason = "the model ended without an error, and without results"
-            self._refuse(staged.request, Failure(FailureKind.MODEL_ERROR, "container", reason))
-            return
         marker = Marker(
             family=run.family,
             date=run.date,

@@ -129,6 +129,17 @@ def test_an_input_that_is_gone_fails_its_own_run_for_good(scene):
     assert Path(scene.run(NEXT).marker).exists()
 
 
+def test_a_training_that_ends_its_process_without_an_error_has_made_no_model(scene):
+    scene.mischief(**{str(DATE): {"exit": 0}})
+    job = scene.train(scene.ask())
+    assert scene.status == TOLD
+    failure = _read(scene.run().failure(job.name))
+    assert failure.kind is FailureKind.MODEL_ERROR
+    assert failure.reason.startswith("the model ended without an error, and without results")
+    assert failure.detail.endswith("the last words")
+    assert not Path(scene.run().marker).exists()
+
+
 def _break(path: Path) -> None:
     """Have the kernel refuse to open a file, as a disk does that fails."""
     path.unlink()
