@@ -8,6 +8,7 @@ it failed (see docs/protocol.md). The model runs in a process of its own that ca
 
 import argparse
 import contextlib
+import datetime
 import importlib.metadata
 import logging
 import platform
@@ -74,6 +75,7 @@ class JobRun:
         self._scratch = scratch
         self._begun = now()
         self._end = time.monotonic() + request.deadline_seconds
+        self._runs_left = 0
         self._refusals = 0
         self._memory = Memory()
 
@@ -81,6 +83,7 @@ class JobRun:
         """Do the runs that this job holds. Returns the exit status: DONE when all are."""
         with self.heart.beating():
             mine = [each for each in self.request.runs if self._is_mine(each)]
+            self._runs_left = len(mine)
             staged = self._stage(mine)
             if staged:
                 self._apply_model(staged)
@@ -95,7 +98,7 @@ class JobRun:
         logger.error("%s", failure.reason)
         # Where there is no room for the log there may be some for the reason.
         with contextlib.suppress(PipelineError):
-            self.heart.write_log()
+            self.heart.write_log(last=True)
         storage.write_once(self.job.failure, failure.dump())
 
     def _is_mine(self, request: RunRequest) -> bool:
@@ -248,18 +251,22 @@ class JobRun:
                 **({"warnings": warnings} if warnings else {}),
             },
         )
-        self.heart.tell(run.date, 1.0, "done", ended=True)
-        self.heart.write_log()
+        self._end_run(run.date, "done")
         if not storage.write_once(run.marker, marker.dump()):
             logger.info("%s was done by another attempt already", run)
 
     def _refuse(self, request: RunRequest, failure: Failure) -> None:
         """Tell why one run can't be done; the job goes on with the others."""
         self._refusals += 1
-        self.heart.tell(request.date, 1.0, "failed", ended=True)
         logger.error("%s of %s: %s", self.request.action, request.date, failure.reason)
-        self.heart.write_log()
+        self._end_run(request.date, "failed")
         storage.write_once(self._run(request).failure(self.job.name), failure.dump())
+
+    def _end_run(self, date: datetime.date, message: str) -> None:
+        """The run's marker or failure is next: after the last of them the machine may go."""
+        self._runs_left -= 1
+        self.heart.tell(date, 1.0, message, ended=True)
+        self.heart.write_log(last=self._runs_left == 0)
 
     def _tell_transfer(self, request: RunRequest, verb: str, words: str) -> None:
         self.heart.tell(request.date, 0.0 if verb == "fetching" else 1.0, f"{verb} {words}")

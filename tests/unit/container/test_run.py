@@ -140,6 +140,13 @@ def test_a_training_that_ends_its_process_without_an_error_has_made_no_model(sce
     assert not Path(scene.run().marker).exists()
 
 
+def test_the_log_is_whole_when_the_last_run_has_ended(scene):
+    """Whoever sees that may delete the machine. Copies in between are few."""
+    scene.mischief(**{str(NEXT): {"fail": "a bad day"}})
+    job = scene.train(scene.ask(), scene.ask(NEXT))
+    assert "training of 2024-04-01: a bad day" in Path(job.log).read_text()
+
+
 def _break(path: Path) -> None:
     """Have the kernel refuse to open a file, as a disk does that fails."""
     path.unlink()
