@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import count
@@ -30,13 +30,22 @@ _DESCRIPTION = "model.json"
 class Staged:
     """A run that is ready for the model: its resolved config, and the folder it writes into.
 
-    `origins` are files and folders of this machine, and what each is a copy of.
+    `origins` are files and folders of this machine, and what each is a copy of; `sealed` are the
+    files that lie in `results` before the model begins.
     """
 
     request: RunRequest
     config: Path
     results: Path
     origins: Mapping[str, str]
+    sealed: Collection[Path] = ()
+
+    def has_results(self) -> bool:
+        """Whether the model left any. Hidden files are drafts that it did not come to finish."""
+        return any(
+            path.is_file() and path not in self.sealed and not path.name.startswith(".")
+            for path in self.results.rglob("*")
+        )
 
     def trace(self, words: str) -> str:
         """What the model says, with each file named as the one that a person can correct."""
@@ -92,15 +101,16 @@ class Stage:
         content.update(self._paths(fetched, results))
         if request.constants:
             content["constants"] = {**content.get("constants", {}), **request.constants}
+        sealed = []
         if self.action == "training":
-            self._seal(fetched, results)
+            sealed = self._seal(fetched, results)
             given = content.get("provenance", {})
             # Anything else the model package refuses in its own words.
             if isinstance(given, dict):
                 content["provenance"] = {**given, **self._provenance_of(request, fetched)}
         resolved = folder / f"{self.action}.json"
         resolved.write_text(json.dumps(content, indent=2))
-        return Staged(request, resolved, results, {str(resolved): name, **origins})
+        return Staged(request, resolved, results, {str(resolved): name, **origins}, sealed)
 
     def _evaluates(self, request: RunRequest) -> bool:
         return "predictions" in request.inputs
@@ -148,8 +158,8 @@ class Stage:
             found["previous"] = fetched[PREVIOUS].source
         return {**found, "command": f"luigi --module pipeline TrainModel --date {request.date}"}
 
-    def _seal(self, fetched: Mapping[str, Fetched], results: Path) -> None:
-        """Put the configs and queries that were in force beside the model.
+    def _seal(self, fetched: Mapping[str, Fetched], results: Path) -> list[Path]:
+        """Put the configs and queries that were in force beside the model. Returns the copies.
 
         Data that are files have no queries; then those that application may need are the package's.
         """
@@ -157,11 +167,14 @@ class Stage:
         configs = sorted((self.package / "configs").glob("*.json"))
         for path in configs:
             _read_config(path, str(path))
-        for path in configs + (queries or sorted((self.package / "queries").glob("*.sql"))):
-            shutil.copyfile(path, results / path.name)
+        queries = queries or sorted((self.package / "queries").glob("*.sql"))
+        return [shutil.copyfile(path, results / path.name) for path in configs + queries]
 
     def _fetch_previous(self, request: RunRequest, tell: Tell) -> Mapping[str, Fetched]:
-        """The model to compare a new one with. What is wrong with it ends no training."""
+        """The model to compare a new one with. What is wrong with it ends no training.
+
+        That storage fails does: tried again, the training has something to be compared with.
+        """
         if PREVIOUS not in request.inputs:
             return {}
         try:

@@ -66,6 +66,12 @@ class Storage(Protocol):
     def stats(self, folder: str) -> Mapping[str, Stat]:
         """What `stat` says of every object below `folder`, by its URL, in as few requests."""
 
+    def list_remains(self, folder: str) -> Iterator[Entry]:
+        """What writers left below `folder` that were killed more than a day ago, by URL.
+
+        No other listing shows it. What a writer may still be at work on is not among it.
+        """
+
     def delete(self, url: str) -> None:
         """Take the object away. No-op when nothing is at `url`."""
 

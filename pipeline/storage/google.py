@@ -98,6 +98,11 @@ class GoogleStorage:
         blobs = self._blobs(folder, "crc32c")
         return {url: Stat(blob.size, _checksum(blob)) for url, blob in blobs}
 
+    def list_remains(self, folder: str) -> Iterator[Entry]:
+        # An upload that is not finished is no object, and is forgotten after a week. Source:
+        # cloud.google.com/storage/docs/resumable-uploads
+        return iter(())
+
     def delete(self, url: str) -> None:
         with _naming("delete", url):
             try:

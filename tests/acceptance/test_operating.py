@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -389,6 +390,22 @@ def test_what_was_cleaned_is_not_shown_as_if_it_were_there(filled):
     ended = filled.pipeline("show", "2024-03-04")
     assert ended.status == 0
     assert f"model    {weights} (deleted by clean)\n" in ended.output
+
+
+def test_what_killed_writers_left_goes_and_what_is_being_written_stays(project):
+    folder = project.run_folder("training", "2024-03-01") / "a-job"
+    folder.mkdir(parents=True)
+    old, new = (folder / f".unfinished-{name}" for name in ("0123456789abcdef", "fedcba9876543210"))
+    for path in (old, new):
+        path.write_bytes(bytes(3_000_000))
+    two_days_ago = time.time() - 2 * 24 * 60 * 60
+    os.utime(old, (two_days_ago, two_days_ago))
+    words = ", and 3.0 MB that killed writers left"
+    assert words in project.pipeline("clean", "--older-than", "30", "--dry-run").output
+    assert old.exists()
+    assert words in project.pipeline("clean", "--older-than", "30").output
+    assert not old.exists()
+    assert new.exists()
 
 
 def test_days_that_are_none_are_refused(project):

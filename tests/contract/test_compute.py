@@ -299,6 +299,7 @@ def test_a_process_of_another_host_is_no_evidence_and_can_not_be_deleted(
     # Its own host may be about to start it, and then it is watched.
     made.launch()
     assert made.state is State.UNKNOWN
+    assert made.console == ""
     with pytest.raises(ComputeError, match="a process of the machine elsewhere"):
         made.delete()
 

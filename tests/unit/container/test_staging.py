@@ -47,6 +47,16 @@ def test_training_gets_its_data_and_leaves_configs_and_queries_beside_the_model(
     assert left["application.json"] == '{"threads": 3}'
 
 
+def test_neither_what_is_sealed_nor_a_draft_is_a_result(tmp_path, package):
+    data = finished(tmp_path / "data", {"job-1/part-0.parquet": "rows"})
+    staged = Stage(tmp_path / "scratch", package, "training").prepare(request(data=data))
+    (staged.results / "model").mkdir()
+    (staged.results / "model" / ".weights.bin.tmp").write_text("half")
+    assert not staged.has_results()
+    (staged.results / "model" / "training.json").write_text("{}")
+    assert staged.has_results()
+
+
 def test_training_is_told_where_its_model_comes_from(tmp_path, package):
     (package / "configs" / "training.json").write_text('{"provenance": {"team": "A", "name": "x"}}')
     data = finished(tmp_path / "data", {"job-1/part-0.parquet": "rows"})
