@@ -60,7 +60,10 @@ class QueryExtraction:
         if recipe.labels is None:
             return queries.compose_application(recipe.features, date)
         start = days_before(date, self.horizon_days)
-        return queries.compose_training(recipe.features, recipe.labels, recipe.key, start, date)
+        texts = (recipe.features, recipe.labels)
+        return queries.compose_training(
+            *texts, recipe.key, start, date, beside_key=recipe.beside_key
+        )
 
     def _window(self, date: datetime.date) -> dict[str, str] | None:
         if self.action == "application":

@@ -21,11 +21,13 @@ class Recipe:
     """The texts of the two queries, and the columns of the key, that a model's data are made with.
 
     `labels` is None in the recipe of a finished model, which needs no labels any more.
+    `beside_key` is what the labels may have besides the key; None: only the package knows.
     """
 
     features: str
     labels: str | None
     key: tuple[str, ...]
+    beside_key: frozenset[str] | None = None
 
     @classmethod
     def of_package(cls, package: Path) -> Self:
@@ -33,7 +35,8 @@ class Recipe:
         features = _read(package / "queries" / FEATURES)
         labels = _read(package / "queries" / LABELS)
         config = package / "configs" / "training.json"
-        return cls(features, labels, _key(_read(config), str(config)))
+        key = _key(_read(config), str(config))
+        return cls(features, labels, key, _find_beside_key(package))
 
     @classmethod
     def of_model(cls, url: str) -> Self:
@@ -57,11 +60,11 @@ def find_ignored(package: Path) -> frozenset[str] | None:
 
     None when the package is not by the framework of `prediction`: then only it knows.
     """
-    if not (package / "core").is_dir():
+    config = _read_config(package)
+    if config is None:
         return None
-    path = package / "configs" / "training.json"
-    ignored = _parse(_read(path), str(path)).get("ignore", [])
-    return frozenset(ignored) if isinstance(ignored, list) else frozenset()
+    ignored = config.get("ignore", [])
+    return frozenset(map(str, ignored)) if isinstance(ignored, list) else frozenset()
 
 
 def sealed_key(url: str) -> tuple[str, ...]:
@@ -78,6 +81,22 @@ def read_sealed(url: str, name: str) -> str:
     if found is None:
         raise DataError(f"{url} lists no {name}. Train this model again.")
     return finished.read(found[0]).decode()
+
+
+def _find_beside_key(package: Path) -> frozenset[str] | None:
+    """The label, what no model reads, and the day by which rows are held out."""
+    config, ignored = _read_config(package), find_ignored(package)
+    if config is None or ignored is None:
+        return None
+    return ignored | {str(config[name]) for name in ("label", "date_column") if name in config}
+
+
+def _read_config(package: Path) -> dict[str, Any] | None:
+    """The training config; None when the package is not by the framework of `prediction`."""
+    if not (package / "core").is_dir():
+        return None
+    path = package / "configs" / "training.json"
+    return _parse(_read(path), str(path))
 
 
 def _read(path: Path) -> str:

@@ -9,7 +9,7 @@ The dialect is BigQuery's, in and out. A composed query holds the user's text wo
 """
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import QueryError
@@ -29,18 +29,26 @@ class Composed:
 
 
 def compose_training(
-    features: str, labels: str, key: Sequence[str], start: datetime.date, stop: datetime.date
+    features: str,
+    labels: str,
+    key: Sequence[str],
+    start: datetime.date,
+    stop: datetime.date,
+    *,
+    beside_key: Collection[str] | None = None,
 ) -> Composed:
     """The text `features` as of `start`, joined on `key` with the text `labels` of [start, stop).
 
     A key that only one of the two returns is left out. Columns: those of the features, then those
-    of the labels without the key. Raises `QueryError`.
+    of the labels without the key: of `beside_key` only, unless that is None. Raises `QueryError`.
     """
     left = read(FEATURES, features, parameters=("date",), required="date")
     right = read(LABELS, labels, parameters=("start", "stop"), required="stop")
     left.check_key(key)
     right.check_key(key)
     _refuse_clash(left, right, key)
+    if beside_key is not None:
+        _refuse_features(right, {*key, *beside_key})
     return Composed(
         _join(left, right, key, comment=f"features as of {start}, labels of [{start}, {stop})"),
         {"date": start, "start": start, "stop": stop},
@@ -104,3 +112,27 @@ def _refuse_clash(features: Body, labels: Body, key: Sequence[str]) -> None:
                 f"{features.name} and {labels.name} both return a column {name}."
                 f" Rename it in {labels.name} with AS."
             )
+
+
+def _refuse_features(labels: Body, allowed: Collection[str]) -> None:
+    """Raise `QueryError` for a column that a model would take for a feature."""
+    columns = labels.columns
+    if columns is None:
+        # Its part of sqlglot takes as long to load as all the rest.
+        from pipeline.queries.stars import find_columns
+
+        columns = find_columns(labels.text)
+    if columns is None:
+        raise QueryError(
+            f"{labels.name} returns `*`, and what that is only the warehouse knows: whatever is not"
+            " the label would be a feature that sees the future. Select the columns by their names."
+        )
+    known = {name.lower() for name in allowed}
+    extra = [name for name in columns if name.lower() not in known]
+    if extra:
+        what = "a feature that sees" if len(extra) == 1 else "features that see"
+        raise QueryError(
+            f"{labels.name} returns {', '.join(extra)}, which would be {what} the future. Select"
+            " only the key and the `label` of configs/training.json, or list what no model shall"
+            " see under `ignore` there."
+        )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pipeline import settings
 from pipeline.dates import days_before
 from pipeline.model_package import Recipe, find_ignored
-from pipeline.queries import FEATURES, LABELS
+from pipeline.queries import FEATURES, LABELS, compose_training
 from pipeline.queries.cutting import refuse_moods
 from pipeline.times import today
 from pipeline.verbs.asking import Asking, Question, asking, estimate
@@ -65,6 +65,9 @@ def _find_subjects(recipe: Recipe, stop: datetime.date) -> list[Subject]:
     if recipe.labels is not None:
         days = {"start": start, "stop": stop}
         found.append(Subject(LABELS, recipe.labels, days, "stop", recipe.key))
+        texts = (recipe.features, recipe.labels)
+        # For what it refuses: a training would refuse it, too.
+        compose_training(*texts, recipe.key, start, stop, beside_key=recipe.beside_key)
     for each in found:
         refuse_moods(each.name, each.text)
     return found

@@ -11,8 +11,12 @@ import duckdb
 from pipeline import storage
 from pipeline.warehouse import Extraction
 
-# Sums of floats differ in their last digits by the order in which they were added up.
+# Sums of floats differ in their last digits by the order in which they were added up; near zero,
+# where numbers cancel out, those digits are all that is left. Training's check has the same bounds.
 _TOLERANCES = {"double": 1e-9, "float": 1e-5, "halffloat": 1e-2}
+_NEAR_ZERO = 1e-3
+# Says that an answer has the row. No column of BigQuery's can have this name.
+_HERE = '"here?"'
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,13 @@ def find_differences(
         named = {each.lower() for each in key}
         columns = [each for each in plain.columns if each.lower() not in named]
         using = ", ".join(map(_quote, key))
-        alone = "plain.here IS NULL OR other.here IS NULL"
+        here, there = f"plain.{_HERE}", f"other.{_HERE}"
+        alone, both = f"{here} IS NULL OR {there} IS NULL", f"{here} AND {there}"
         joined = f"plain FULL JOIN other USING ({using})"
-        yield from _find(base, joined, alone, key, None, "plain.here, other.here")
+        yield from _find(base, joined, alone, key, None, f"{here}, {there}")
         for column in columns:
             left, right = f"plain.{_quote(column)}", f"other.{_quote(column)}"
-            differs = f"plain.here AND other.here AND {_differs(left, right, plain, column)}"
+            differs = f"{both} AND {_differs(left, right, plain, column)}"
             yield from _find(base, joined, differs, key, column, f"{left}, {right}")
 
 
@@ -70,8 +75,11 @@ def _differs(left: str, right: str, answer: Extraction, column: str) -> str:
     tolerance = _TOLERANCES.get(answer.columns[column])
     if tolerance is None:
         return f"{left} IS DISTINCT FROM {right}"
-    near = f"abs({left} - {right}) <= {tolerance} * greatest(abs({left}), abs({right}))"
-    return f"{left} IS DISTINCT FROM {right} AND NOT coalesce({near}, false)"
+    largest = f"greatest(abs({left}), abs({right}), {_NEAR_ZERO})"
+    near = f"abs({left} - {right}) <= {tolerance} * {largest}"
+    # Else anything were near: DuckDB takes NaN for the greatest number and equal to itself.
+    finite = f"isfinite({left}) AND isfinite({right})"
+    return f"{left} IS DISTINCT FROM {right} AND NOT coalesce({finite} AND {near}, false)"
 
 
 def _view(base: duckdb.DuckDBPyConnection, name: str, answer: Extraction, folder: Path) -> None:
@@ -81,7 +89,7 @@ def _view(base: duckdb.DuckDBPyConnection, name: str, answer: Extraction, folder
         storage.open(url).download(url, path)
         paths.append(f"'{path}'")
     files = f"read_parquet([{', '.join(paths)}])"
-    base.execute(f"CREATE VIEW {name} AS SELECT *, true AS here FROM {files}")
+    base.execute(f"CREATE VIEW {name} AS SELECT *, true AS {_HERE} FROM {files}")
 
 
 def _quote(name: str) -> str:

@@ -56,6 +56,11 @@ def test_honest_queries_are_proven_to_be(dated):
             " FROM visits GROUP BY id) WHERE @date IS NOT NULL",
             id="no cut at all",
         ),
+        pytest.param(
+            "SELECT id, SUM(IF(day >= @date, 1.5, 0)) / COUNTIF(day >= @date) AS visits"
+            " FROM visits GROUP BY id",
+            id="nothing but the future",
+        ),
     ],
 )
 def test_a_feature_of_the_future_is_named_with_key_and_column(dated, features):

@@ -185,3 +185,19 @@ def test_drift_that_would_stop_a_date_says_nothing_of_repeating(dated):
     ended = dated.pipeline("check", "--date", "2024-05-05")
     assert ended.status == 0, ended.output
     assert "The model of 2024-05-01 predicts the same for 40 rows" in ended.output
+
+
+def test_labels_that_bring_a_feature_of_the_future_are_refused_by_training_and_by_check(dated):
+    path = dated.folder / "prediction" / "queries" / "labels.sql"
+    path.write_text(
+        path.read_text().replace("AS label", "AS label, COUNTIF(day >= @start) AS ahead")
+    )
+    refused = "labels.sql returns ahead, which would be a feature that sees the future."
+    [error] = errors(check(dated))
+    assert error.startswith(f"error: {refused}")
+    ended = dated.luigi("TrainModel", "--date", STOP)
+    assert ended.status == 30
+    assert refused in ended.output
+    dated.edit_config("training", ignore=["ahead"])
+    assert check(dated).status == 0
+    assert dated.luigi("LoadToBigQuery", "--date", STOP).status == 0

@@ -48,3 +48,12 @@ def test_a_query_that_is_a_folder_is_told(package):
     (package / "queries" / "labels.sql").mkdir()
     with pytest.raises(DataError, match=r"labels\.sql can't be read: Is a directory"):
         Recipe.of_package(package)
+
+
+def test_what_labels_may_have_besides_the_key_is_told_by_the_config_of_a_framework_package(package):
+    assert Recipe.of_package(package).beside_key is None
+    (package / "core").mkdir()
+    (package / "configs" / "training.json").write_text(
+        '{"key": "id", "label": "gone", "date_column": "day", "ignore": ["note"]}'
+    )
+    assert Recipe.of_package(package).beside_key == {"gone", "day", "note"}

@@ -13,8 +13,8 @@ FEATURES = "SELECT id, SUM(n) AS total FROM orders WHERE date < @date GROUP BY i
 LABELS = "SELECT id, TRUE AS gone FROM orders WHERE date >= @start AND date < @stop"
 
 
-def compose(features=FEATURES, labels=LABELS, key=("id",)):
-    return compose_training(features, labels, key, START, STOP)
+def compose(features=FEATURES, labels=LABELS, key=("id",), beside_key=None):
+    return compose_training(features, labels, key, START, STOP, beside_key=beside_key)
 
 
 def test_training_joins_features_as_of_the_start_with_labels_of_the_days_up_to_the_stop():
@@ -142,3 +142,29 @@ def test_a_key_that_a_query_does_not_return_is_refused():
 def test_a_key_that_is_no_name_is_refused(key):
     with pytest.raises(QueryError, match="key"):
         compose(key=key)
+
+
+STARS = {
+    "of a WITH": "WITH late AS ({}) SELECT * FROM late",
+    "of a subquery": "SELECT late.* FROM ({}) AS late JOIN orders USING (id)",
+    "with an exception": "SELECT * EXCEPT (one) FROM (SELECT *, 1 AS one FROM ({}))",
+}
+
+
+@pytest.mark.parametrize("around", ["{}", *STARS.values()], ids=["plain", *STARS])
+def test_what_labels_return_besides_the_label_is_refused_as_a_feature_of_the_future(around):
+    labels = around.format("SELECT id, TRUE AS gone, 1 AS ahead FROM orders WHERE date < @stop")
+    with pytest.raises(
+        QueryError,
+        match=r"labels\.sql returns ahead, which would be a feature that sees the future.*`ignore`",
+    ) as refusal:
+        compose(labels=labels, beside_key=["gone"])
+    assert "\n" not in str(refusal.value)
+    assert labels in compose(labels=labels, beside_key=["Gone", "ahead"]).text
+
+
+def test_labels_whose_columns_only_the_warehouse_knows_are_to_name_them():
+    labels = "SELECT l.* FROM labels AS l WHERE date < @stop"
+    with pytest.raises(QueryError, match=r"labels\.sql returns `\*`.* Select the columns by their"):
+        compose(labels=labels, beside_key=["gone"])
+    assert labels in compose(labels=labels).text
