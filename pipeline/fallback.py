@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from pipeline import claims, finished, settings, storage
+from pipeline import claims, finished, storage
 from pipeline.dates import days_before
 from pipeline.errors import (
     DataError,
@@ -22,7 +22,7 @@ from pipeline.errors import (
 from pipeline.inventory import find_newest
 from pipeline.layout import Run, given_up
 from pipeline.models import MODEL, training_run
-from pipeline.opening import current_layout
+from pipeline.opening import current_layout, current_pipeline
 from pipeline.records import GivenUp
 from pipeline.targets import RunTarget
 from pipeline.times import now
@@ -170,12 +170,12 @@ def _model_of(run: Run) -> Run | None:
 
 
 def _newest_allowed(own: Run, date: datetime.date) -> Run | None:
-    first = days_before(date, settings.pipeline().fallback_days)
+    first = days_before(date, current_pipeline().fallback_days)
     return find_newest(current_layout(), first, own.date)
 
 
 def _no_model(date: datetime.date) -> str:
     newest = find_newest(current_layout(), datetime.date.min, training_run(date).date)
     found = f"the newest before it is of {newest.date}" if newest else "there is none before it"
-    days = settings.pipeline().fallback_days
+    days = current_pipeline().fallback_days
     return f"No other model may predict {date}: fallback_days is {days}, and {found}."
