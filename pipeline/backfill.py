@@ -9,7 +9,12 @@ import luigi
 from pipeline import detaching, settings, targets
 from pipeline.dates import Dates, OptionalDayParameter, choose_days, refuse_future, refuse_untold
 from pipeline.evaluation import EvaluatePredictions
-from pipeline.opening import current_evaluations_family, current_layout, current_load_family
+from pipeline.opening import (
+    current_evaluations_family,
+    current_layout,
+    current_load_family,
+    current_pipeline,
+)
 from pipeline.tasks import LoadToBigQuery, RunTask
 
 _OF = ("LoadToBigQuery", "EvaluatePredictions")
@@ -71,7 +76,7 @@ class Backfill(luigi.Task):
 
     @property
     def _horizon_days(self) -> int:
-        return settings.pipeline().horizon_days if self._evaluates else 0
+        return current_pipeline().horizon_days if self._evaluates else 0
 
     @property
     def _family(self) -> str:

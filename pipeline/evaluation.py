@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import luigi
 
-from pipeline import opening, settings
+from pipeline import opening
 from pipeline.dates import Dates, DayParameter, refuse_untold
 from pipeline.layout import marker_date
-from pipeline.opening import current_evaluations_family
+from pipeline.opening import current_evaluations_family, current_pipeline
 from pipeline.tasks import ApplyModel, ExtractData, JobTask, RunTask
 from pipeline.times import now
 
@@ -35,7 +35,7 @@ class MeasurePredictions(JobTask):
 
     def check_dates(self) -> None:
         super().check_dates()
-        refuse_untold(self.dates, settings.pipeline().horizon_days)
+        refuse_untold(self.dates, current_pipeline().horizon_days)
 
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         return {
@@ -73,7 +73,7 @@ class EvaluatePredictions(RunTask):
 
     def check_dates(self) -> None:
         super().check_dates()
-        refuse_untold(self.dates, settings.pipeline().horizon_days)
+        refuse_untold(self.dates, current_pipeline().horizon_days)
 
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         return {"evaluation": MeasurePredictions((date,))}

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from pipeline import claims, finished, settings, storage, untold
+from pipeline import claims, finished, storage, untold
 from pipeline.dates import days_before
 from pipeline.errors import (
     DataError,
@@ -23,7 +23,7 @@ from pipeline.errors import (
 from pipeline.inventory import find_newest
 from pipeline.layout import Run, given_up, untold_beside
 from pipeline.models import MODEL, training_run
-from pipeline.opening import current_layout
+from pipeline.opening import current_layout, current_pipeline
 from pipeline.records import GivenUp
 from pipeline.targets import RunTarget
 from pipeline.times import now
@@ -134,7 +134,7 @@ def tell(load: Run) -> None:
     date, own = load.date, training_run(load.date)
     used = _older_model(date)
     if used is None:
-        if settings.pipeline().fallback_days:
+        if current_pipeline().fallback_days:
             untold.take_back([untold_beside(load)])
         return
     reason = reason_given_up(own)
@@ -188,12 +188,12 @@ def _model_of(run: Run) -> Run | None:
 
 
 def _newest_allowed(own: Run, date: datetime.date) -> Run | None:
-    first = days_before(date, settings.pipeline().fallback_days)
+    first = days_before(date, current_pipeline().fallback_days)
     return find_newest(current_layout(), first, own.date)
 
 
 def _no_model(date: datetime.date) -> str:
     newest = find_newest(current_layout(), datetime.date.min, training_run(date).date)
     found = f"the newest before it is of {newest.date}" if newest else "there is none before it"
-    days = settings.pipeline().fallback_days
+    days = current_pipeline().fallback_days
     return f"No other model may predict {date}: fallback_days is {days}, and {found}."

@@ -2,11 +2,10 @@
 
 import datetime
 
-from pipeline import settings
 from pipeline.dates import days_before, parse_day, training_date
 from pipeline.errors import DateError
 from pipeline.layout import Run
-from pipeline.opening import current_layout, current_schedule
+from pipeline.opening import current_layout, current_pipeline, current_schedule
 
 MODEL = "model"
 
@@ -34,7 +33,7 @@ def model_date_in_force(date: datetime.date) -> datetime.date:
 
 def oldest_needed(date: datetime.date) -> datetime.date:
     """No model that was trained before this day can be asked for by `date` or a later one."""
-    first = days_before(date, settings.pipeline().fallback_days)
+    first = days_before(date, current_pipeline().fallback_days)
     return min(training_date(current_schedule(), first), _pinned() or date)
 
 
@@ -44,5 +43,5 @@ def training_run(date: datetime.date) -> Run:
 
 
 def _pinned() -> datetime.date | None:
-    text = settings.pipeline().model_date
+    text = current_pipeline().model_date
     return parse_day(text) if text else None

@@ -23,8 +23,20 @@ if TYPE_CHECKING:
 
 
 @cache
+def current_pipeline() -> settings.pipeline:
+    """The section [pipeline]. Luigi would look for each key in each place again: a millisecond."""
+    return settings.pipeline()
+
+
+@cache
+def current_action(name: str) -> settings.ActionSettings:
+    """The section of an action of the model package."""
+    return settings.action(name)
+
+
+@cache
 def current_layout() -> Layout:
-    chosen = settings.pipeline()
+    chosen = current_pipeline()
     return Layout(chosen.storage, chosen.name, chosen.version)
 
 
@@ -40,7 +52,7 @@ def current_evaluations_family() -> str:
 
 def _house() -> str:
     """The warehouse, as nobody else's is called who shares the storage."""
-    chosen = settings.pipeline()
+    chosen = current_pipeline()
     if "://" in chosen.storage and "://" not in chosen.warehouse:
         # Others may have a warehouse at the same path of their machine.
         return f"{platform.node()}:{chosen.warehouse}"
@@ -49,7 +61,7 @@ def _house() -> str:
 
 @cache
 def current_schedule() -> Schedule:
-    return Schedule(settings.pipeline().schedule)
+    return Schedule(current_pipeline().schedule)
 
 
 @cache
@@ -64,7 +76,7 @@ def current_limits(family: str) -> "Limits":
     return Limits(
         limits.start_limit_seconds,
         silence,
-        settings.action(action).deadline_seconds,
+        current_action(action).deadline_seconds,
     )
 
 
@@ -84,7 +96,7 @@ def current_budgets() -> "Mapping[Budget, int]":
 @cache
 def open_compute() -> "Compute":
     """Where the model's jobs are carried out."""
-    chosen = settings.pipeline()
+    chosen = current_pipeline()
     if chosen.compute == "google":
         return _open_compute_engine()
     if chosen.compute == "docker":
@@ -102,10 +114,10 @@ def open_extraction(action: str) -> "Compute":
     from pipeline.extraction import FileExtraction, QueryExtraction
     from pipeline.row_bounds import RowBounds
 
-    template = settings.action(action).data
+    template = current_action(action).data
     if template:
         return _open_here(FileExtraction(action, template))
-    chosen, own = settings.pipeline(), settings.action(action)
+    chosen, own = current_pipeline(), current_action(action)
     bounds = RowBounds(action, own.min_rows, own.max_row_change_percent)
     return _open_here(
         QueryExtraction(action, chosen.horizon_days, chosen.prediction, open_warehouse(), bounds)
@@ -126,7 +138,7 @@ def open_delivery() -> "Compute":
 def _open_truth() -> "Compute":
     from pipeline.truth import TruthExtraction
 
-    return _open_here(TruthExtraction(settings.pipeline().horizon_days, open_warehouse()))
+    return _open_here(TruthExtraction(current_pipeline().horizon_days, open_warehouse()))
 
 
 @cache
@@ -141,7 +153,7 @@ def open_evaluation_delivery() -> "Compute":
 
 @cache
 def open_warehouse() -> "Warehouse":
-    url = settings.pipeline().warehouse
+    url = current_pipeline().warehouse
     if url.startswith("bigquery://"):
         return _open_bigquery(*url.removeprefix("bigquery://").split("/"))
     from pipeline import warehouse
@@ -153,7 +165,7 @@ def _open_docker() -> "Compute":
     from pipeline.compute.docker import DockerCompute
 
     chosen, root = settings.docker(), current_layout().root
-    templates = [settings.action(name).data for name in ("training", "application")]
+    templates = [current_action(name).data for name in ("training", "application")]
     return DockerCompute(
         image=chosen.image,
         memory_gb=chosen.memory_gb,
@@ -169,7 +181,7 @@ def _open_compute_engine() -> "Compute":
 
     chosen = settings.compute_engine()
     names = ("training", "application", "evaluation")
-    actions = {name: settings.action(name) for name in names}
+    actions = {name: current_action(name) for name in names}
     return GoogleCompute(
         project=chosen.project,
         zones=settings.machine_zones(),
@@ -203,7 +215,7 @@ def _open_bigquery(project: str, dataset: str) -> "Warehouse":
 
 def _labels() -> dict[str, str]:
     """What everything that costs money is labelled with."""
-    chosen = settings.pipeline()
+    chosen = current_pipeline()
     labels = {"name": chosen.name, "version": str(chosen.version), "owner": chosen.owner}
     return {key: value for key, value in labels.items() if value}
 
@@ -211,4 +223,4 @@ def _labels() -> dict[str, str]:
 def _open_here(perform: "Perform") -> "Compute":
     from pipeline.compute.orchestrator import OrchestratorCompute
 
-    return OrchestratorCompute(settings.pipeline().work, perform)
+    return OrchestratorCompute(current_pipeline().work, perform)

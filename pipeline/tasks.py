@@ -30,7 +30,13 @@ from pipeline.dates import (
 from pipeline.errors import FallbackError, PipelineError
 from pipeline.layout import Run, marker_date
 from pipeline.models import MODEL, model_date, training_run
-from pipeline.opening import current_layout, current_load_family, current_schedule
+from pipeline.opening import (
+    current_action,
+    current_layout,
+    current_load_family,
+    current_pipeline,
+    current_schedule,
+)
 from pipeline.targets import RunTarget
 from pipeline.times import now, today
 from pipeline.untold import ToldTarget
@@ -158,13 +164,13 @@ class ExtractData(RunTask):
     def check_dates(self) -> None:
         super().check_dates()
         if self.action == "evaluation":
-            refuse_untold(self.dates, settings.pipeline().horizon_days)
+            refuse_untold(self.dates, current_pipeline().horizon_days)
 
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         if self.action == "evaluation":
             # Who evaluates takes what is there: only who loads falls back, and tells of it.
             return {"predictions": ApplyModel((date,), strict=True)}
-        if self.action == "training" or settings.action(self.action).data:
+        if self.action == "training" or current_action(self.action).data:
             return {}
         return {MODEL: model_for(date, strict=self.strict)}
 
@@ -181,14 +187,14 @@ class ExtractData(RunTask):
     def _end(self) -> datetime.date:
         """The data are about what happened before this day."""
         is_evaluated = self.action == "evaluation"
-        return days_after(self.date, settings.pipeline().horizon_days if is_evaluated else 0)
+        return days_after(self.date, current_pipeline().horizon_days if is_evaluated else 0)
 
     @property
     def _may_be_late(self) -> bool:
         """Whether somebody has to ask if the sources are complete. Not for files of one's own."""
-        package: Path = settings.pipeline().prediction
+        package: Path = current_pipeline().prediction
         # The truth is asked for by a query, whatever the predictions were made of.
-        by_query = self.action == "evaluation" or not settings.action(self.action).data
+        by_query = self.action == "evaluation" or not current_action(self.action).data
         return by_query and (package / READY).exists()
 
 
@@ -213,7 +219,7 @@ class SourcesReady(luigi.ExternalTask):
         """What people are told of it; empty as long as it is too early to tell."""
         from pipeline import readiness
 
-        ready_by = settings.pipeline().ready_by
+        ready_by = current_pipeline().ready_by
         return readiness.explain(self.date, ready_by, datetime.datetime.now(datetime.UTC))
 
 
@@ -233,7 +239,7 @@ class JobTask(RunTask):
 
     @property
     def max_batch_size(self) -> int:  # type: ignore[override]  # a setting in our case
-        return settings.action(self.action).max_dates_per_job
+        return current_action(self.action).max_dates_per_job
 
     def process_resources(self) -> dict[str, int]:
         """One machine, however many dates, where `machines` under [resources] bounds them.
@@ -438,7 +444,7 @@ class LoadToBigQuery(RunTask):
 
 def model_for(date: datetime.date, *, strict: bool) -> TrainModel | ModelInForce:
     """What `date` waits for before it is predicted. `strict`: nothing but its own model will do."""
-    if strict or not settings.pipeline().fallback_days:
+    if strict or not current_pipeline().fallback_days:
         return TrainModel((model_date(date),))
     return ModelInForce(date)
 

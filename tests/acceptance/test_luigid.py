@@ -102,7 +102,7 @@ def test_a_month_is_loaded_once_though_luigid_and_a_worker_are_killed(project, l
     rows = project.table("SELECT count(*), count(DISTINCT (date, id)) FROM predictions_v1")
     assert rows == [(31 * 40, 31 * 40)]
     # Nothing was computed twice.
-    for family in ("training", "application"):
+    for family in ("training", "application", "data/application"):
         for folder in project.root.glob(f"{family}/date=*"):
             assert len(list(folder.glob("claim-*.json"))) == 1, folder
 

@@ -36,18 +36,14 @@ def open_gate(gate: Path) -> None:
         Path(f"{gate}-{date}").touch()
 
 
-@pytest.mark.parametrize("away_while_jobs_end", [False, True])
-def test_a_backfill_outlives_luigid(project, luigid: Luigid, gate, away_while_jobs_end):
+def test_a_backfill_outlives_luigid_that_is_away_while_jobs_end(project, luigid: Luigid, gate):
+    """One that is back at once: test_luigid."""
     backfill = project.start(*WORDS)
     wait_until(lambda: at_work(gate) == 2, seconds=60)
     luigid.kill()
-    if away_while_jobs_end:
-        open_gate(gate)
-        wait_until(lambda: all(project.is_done("application", date) for date in DATES[:2]))
-        luigid.start()
-    else:
-        luigid.start()
-        open_gate(gate)
+    open_gate(gate)
+    wait_until(lambda: all(project.is_done("application", date) for date in DATES[:2]))
+    luigid.start()
     ended = project.end(backfill)
     # A new luigid knows nothing of the tasks that were to come: as under cron, the next command
     # does them.
