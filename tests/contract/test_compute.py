@@ -272,7 +272,7 @@ def test_the_console_has_what_the_machine_printed(side, tmp_path):
     side.set_environment({"PYTHONPATH": str(tmp_path / "chatty")})
     made = side.job()
     made.launch()
-    wait_until(lambda: made.console)
+    wait_until(lambda: made.console.endswith("\n"))
     assert made.console == "what the system said\n"
     made.delete()
 
