@@ -143,7 +143,7 @@ def test_the_tests_pass_with_another_model(walked):
     alone += ("evaluate", "fallback", "live", "luigid", "notices", "operating", "races")
     alone += ("readiness", "resources", "scheduler")
     options += [f"--ignore-glob=tests/acceptance/test_{name}.py" for name in alone]
-    options += [f"--ignore=tests/{name}" for name in ("cloud", "contract", "image")]
+    options += [f"--ignore=tests/{name}" for name in ("cloud", "contract", "image", "property")]
     # Twice the suite is too much for a person who waits.
     if "CI" not in os.environ:
         options += ["-m", "not slow"]

@@ -218,10 +218,7 @@ def test_a_job_that_is_launched_by_many_at_once_starts_once(side, slow):
         thread.start()
     for thread in threads:
         thread.join()
-    # A process that becomes another program has no name for a moment: what was seen counts.
-    seen: list[list[int]] = [[]]
-    wait_until(lambda: seen.append(containers(made.job)) or seen[-1])
-    assert len(seen[-1]) == 1
+    assert len(first_containers(made.job)) == 1
     slow.touch()
     wait_until(lambda: made.state is State.GONE)
 
@@ -254,8 +251,7 @@ def test_a_frozen_machine_can_be_deleted(side, slow):
     side.hasten_end()
     made = side.job()
     made.launch()
-    wait_until(lambda: containers(made.job))
-    [pid] = containers(made.job)
+    [pid] = first_containers(made.job)
     os.kill(pid, signal.SIGSTOP)
     made.delete()
     assert made.state is State.GONE
@@ -276,7 +272,7 @@ def test_the_console_has_what_the_machine_printed(side, tmp_path):
     side.set_environment({"PYTHONPATH": str(tmp_path / "chatty")})
     made = side.job()
     made.launch()
-    wait_until(lambda: made.console)
+    wait_until(lambda: made.console.endswith("\n"))
     assert made.console == "what the system said\n"
     made.delete()
 
@@ -302,6 +298,16 @@ def test_a_process_of_another_host_is_no_evidence_and_can_not_be_deleted(
     assert made.console == ""
     with pytest.raises(ComputeError, match="a process of the machine elsewhere"):
         made.delete()
+
+
+def first_containers(job: Job) -> list[int]:
+    """Wait for `containers`; what was seen once counts.
+
+    A process that becomes another program has no name for a moment.
+    """
+    seen: list[list[int]] = [[]]
+    wait_until(lambda: seen.append(containers(job)) or seen[-1])
+    return seen[-1]
 
 
 def containers(job: Job) -> list[int]:

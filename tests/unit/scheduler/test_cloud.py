@@ -96,6 +96,7 @@ def test_it_only_prints_unless_it_is_told_to_apply(empty):
     assert "service_account = jobs@my-project.iam.gserviceaccount.com" in printed.stdout
 
 
+@pytest.mark.slow
 def test_what_is_printed_makes_the_same_when_it_is_pasted(empty):
     script = empty(**WHERE).stdout
     empty.name_the_image()
@@ -122,6 +123,7 @@ def test_the_settings_that_it_prints_are_allowed(empty):
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.slow
 def test_it_waits_for_luigi_cfg_to_name_the_image_that_it_pushed(empty):
     first = empty.apply()
     assert first.returncode == SETTINGS_MISSING
@@ -133,6 +135,7 @@ def test_it_waits_for_luigi_cfg_to_name_the_image_that_it_pushed(empty):
     assert "compute instances churn-scheduler" in empty.made
 
 
+@pytest.mark.slow
 def test_a_second_time_it_makes_nothing_and_restarts_nothing(empty):
     empty.name_the_image()
     assert empty.apply(NAT="1").returncode == 0
@@ -144,6 +147,7 @@ def test_a_second_time_it_makes_nothing_and_restarts_nothing(empty):
     assert [call for call in empty.calls[before:] if made_again.search(call)] == []
 
 
+@pytest.mark.slow
 def test_a_new_image_of_the_scheduler_restarts_its_machine(empty):
     empty.name_the_image()
     assert empty.apply().returncode == 0
@@ -156,6 +160,7 @@ def test_a_new_image_of_the_scheduler_restarts_its_machine(empty):
     assert f"scheduler-image={IMAGE.replace('churn@', 'churn-scheduler@')}" in changes[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", ["gcloud iam roles create", "bq mk", "gcloud compute instances create"]
 )
@@ -172,6 +177,7 @@ def test_a_failure_stops_it_names_the_command_and_the_next_time_completes(empty,
     assert "compute instances churn-scheduler" in empty.made
 
 
+@pytest.mark.slow
 def test_both_accounts_get_the_roles_of_the_page_and_no_others(empty):
     empty.name_the_image()
     empty.apply(SOURCE_DATASET="my-project.shop")
