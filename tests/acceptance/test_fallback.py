@@ -295,3 +295,23 @@ def test_a_machine_that_failed_is_no_reason_for_an_older_model(failing):
     failing.mischief("training")
     assert failing.luigi(*LOAD).status == 0
     assert model_dates(failing, "2024-04-01") == ["2024-04-01"]
+
+
+def test_a_storage_that_fails_is_tried_again_and_no_reason_for_an_older_model(project):
+    project.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    assert project.luigi("LoadToBigQuery", "--date", "2024-03-20").status == 0
+    assert project.luigi("ExtractData", "--action", "training", "--date", "2024-04-01").status == 0
+    [data] = project.run_folder("data/training", "2024-04-01").glob("*/part-0.parquet")
+    whole = data.read_bytes()
+    data.unlink()
+    # The kernel refuses to open such a file, as it does on a disk that fails.
+    data.symlink_to(data)
+    ended = project.luigi(*LOAD)
+    assert ended.status == 30
+    assert f"Can't download {data}" in ended.output
+    assert "trying again" in ended.output
+    assert model_dates(project, "2024-04-01") == []
+    data.unlink()
+    data.write_bytes(whole)
+    assert project.luigi(*LOAD).status == 0
+    assert model_dates(project, "2024-04-01") == ["2024-04-01"]
