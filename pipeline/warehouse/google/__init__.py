@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from google.cloud.bigquery import QueryJobConfig
 
+from pipeline.errors import TableMissingError
 from pipeline.warehouse import Batch, Extraction, Loaded, refusals
 from pipeline.warehouse.google import partition
 from pipeline.warehouse.google import table as tables
@@ -53,6 +54,8 @@ class GoogleWarehouse:
     ) -> None:
         self.dataset = Dataset(project, dataset, billing_project, source_dataset)
         self.jobs = Jobs(self.dataset, maximum_bytes_billed, labels)
+        # Views that were not there, and could not be made, as their table was not either.
+        self._missed: set[str] = set()
 
     def extract(
         self,
@@ -114,4 +117,10 @@ class GoogleWarehouse:
         return f"{place} lies in {self.dataset.location}; {payer} may run queries"
 
     def publish(self, view: str, table: str, *, replace: bool = False) -> None:
-        tables.publish(self.dataset, view, table, self.jobs.labels, replace=replace)
+        labels, missed = self.jobs.labels, view in self._missed
+        try:
+            tables.publish(self.dataset, view, table, labels, replace=replace, missed=missed)
+        except TableMissingError:
+            self._missed.add(view)
+            raise
+        self._missed.discard(view)

@@ -90,10 +90,19 @@ def refuse_foreign(
 
 
 def publish(
-    dataset: Dataset, name: str, table: str, labels: Mapping[str, str], *, replace: bool
+    dataset: Dataset,
+    name: str,
+    table: str,
+    labels: Mapping[str, str],
+    *,
+    replace: bool,
+    missed: bool,
 ) -> None:
-    """Make the view `name`, or let it show `table` from now on when it is there and `replace`."""
-    found = find(dataset, name)
+    """Make the view `name`, or let it show `table` from now on when it is there and `replace`.
+
+    `missed` says that it was not there a moment ago: then nobody looks again.
+    """
+    found = None if missed else find(dataset, name)
     if found is not None and found.table_type != "VIEW":
         raise refusals.is_table(name)
     if found is not None and not replace:
@@ -119,6 +128,8 @@ def _put_view(
         made = dataset.client.create_table(
             view, exists_ok=True, retry=RETRY, timeout=REQUEST_SECONDS
         )
+        if made.table_type != "VIEW":
+            raise refusals.is_table(view.table_id)
         # Another made it at the same moment, for another table.
         found = made if replace and made.view_query != view.view_query else None
     if found is not None:
