@@ -132,8 +132,8 @@ def _bits(column: pa.Array) -> Hashes:
         return _text_hashes(column.cast(pa.string()))
     if pt.is_date32(column.type):
         column = column.cast(pa.int32())
-    if not pt.is_unsigned_integer(column.type):
-        column = column.cast(pa.int64())
+    # Of 64 bits each: narrower numbers would share them.
+    column = column.cast(pa.uint64() if pt.is_unsigned_integer(column.type) else pa.int64())
     bits: Hashes = column.to_numpy(zero_copy_only=False).view(np.uint64)
     return bits
 

@@ -163,6 +163,17 @@ def test_keys_in_any_order_are_fine_where_files_keep_a_feature_in_other_types(
     assert "some keys have several rows: 105. Make it one row per key" in trained.error
 
 
+@pytest.mark.parametrize("type_", [pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()])
+def test_keys_without_a_sign_are_compared_like_others(bench: Bench, type_: pa.DataType) -> None:
+    data = bench.training_data(rows=200)
+    assert bench.train({**data, "id": pa.array(data["id"], type_)}) == 0
+    apart = pa.array([9, 5, 3, 1, 2, 4, 7], type_)
+    assert bench.apply({"id": apart, "x": np.zeros(7)}) == 0
+    twice = pa.array([9, 5, 3, 1, 2, 4, 9, 8], type_)
+    assert bench.apply({"id": twice, "x": np.zeros(8)}) == 1
+    assert "some keys have several rows: 9. Make it one row per key" in bench.error
+
+
 def test_a_key_may_be_text_or_several_columns(bench: Bench) -> None:
     columns = bench.training_data()
     names = [f"customer é {number}" for number in columns.pop("id")]
