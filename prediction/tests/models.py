@@ -42,6 +42,15 @@ class Value(Plain):
         return pd.DataFrame({"label": data["x"] * self.slope}, index=data.index)
 
 
+class Unsure(Plain):
+    """Has no chance to tell where x is unknown, and an infinite one where it is beyond 1000."""
+
+    def predict(self, data: pd.DataFrame) -> pd.DataFrame:
+        predicted = super().predict(data)
+        chance = predicted["probability"].where(data["x"].notna())
+        return predicted.assign(probability=chance.where(~(data["x"] > 1000), np.inf))
+
+
 class Classes(Plain):
     """For many classes: low and high, with the chances of each."""
 

@@ -104,6 +104,22 @@ def test_predictions_without_a_label_are_counted_and_left_out(applied: Bench) ->
     assert found["roc_auc"] == pytest.approx(sk.roc_auc_score(truth()[:200], chance))
 
 
+def test_predictions_without_a_finite_score_are_counted_and_left_out(bench: Bench) -> None:
+    assert bench.train(model="prediction.tests.models:Unsure") == 0
+    x = rows()["x"]
+    x[0], x[1] = np.nan, 2000
+    assert bench.apply({"id": np.arange(300), "x": x}) == 0
+    assert bench.predictions["probability"].null_count == 1
+    assert evaluate(bench, {"id": np.arange(290), "y": truth()[:290]}) == 0
+    counts = {"rows": 288, "unlabelled": 10, "unscored": 2}
+    assert {name: row(bench)[name] for name in counts} == counts
+    assert {name: told(bench)[name] for name in counts} == counts
+    chance = bench.predictions["probability"].to_numpy()[2:290]
+    assert row(bench)["brier"] == pytest.approx(sk.brier_score_loss(truth()[2:290], chance))
+    assert evaluate(bench, {"id": [0, 1], "y": [True, False]}) == 1
+    assert "No prediction that has a label has a finite 'probability'" in bench.error
+
+
 def test_what_training_held_out_is_told_beside_it(applied: Bench) -> None:
     assert evaluate(applied, {"id": np.arange(300), "y": truth()}) == 0
     assert told(applied)["trained"] == applied.description["metrics"]
