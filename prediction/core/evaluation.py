@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from prediction.core import columns, metrics, reading, reliability, sealing, writing
+from prediction.core import columns, labels, metrics, reading, reliability, sealing, writing
 from prediction.core.application import CONSTANT_TYPES
 from prediction.core.columns import Types
 from prediction.core.config import EvaluationConfig
@@ -73,11 +73,11 @@ def _meet(seal: Seal, config: EvaluationConfig) -> Met:
             f"The model in {config.model_path} was trained without a label (kind {seal.kind}), so"
             " there is no truth that its predictions could be compared with."
         )
-    labels = _read_labels(seal, seal.label, reading.find(config.data_path))
+    truth = _read_labels(seal, seal.label, reading.find(config.data_path))
     predicted = _read_predictions(seal, reading.find(config.predictions_path))
     names = _key_names(seal)
     # One thread: the order of the rows, and so the last digit of a sum, is the same each time.
-    joined = predicted.join(labels, keys=names, join_type="inner", use_threads=False)
+    joined = predicted.join(truth, keys=names, join_type="inner", use_threads=False)
     if not joined.num_rows:
         raise DataError(
             f"None of the {predicted.num_rows:,} predictions has a label: no key of"
@@ -121,10 +121,8 @@ def _read_labels(seal: Seal, label: str, files: Sequence[File]) -> pa.Table:
     left_out = {name for file in files for name in file.names} - set(needed)
     batch = reading.whole(files, seal.key, left_out)
     found = batch.column(label)
-    if found.null_count:
-        raise DataError(
-            f"label {label!r} is null in {found.null_count:,} rows. Leave such rows out."
-        )
+    labels.check_known(label, found)
+    labels.check_kind(seal.kind, label, found)
     # What is only a way to store, such as a dictionary, can't be joined.
     plain = found.cast(columns.plain(found.type))
     return _keyed(seal, [batch]).append_column("label", plain)

@@ -213,7 +213,10 @@ def test_a_key_may_have_several_columns_of_any_type(bench: Bench) -> None:
     [
         ({"id": [1, 2]}, "column 'y' is missing. There are: id. Return it from the query of"),
         ({"y": [True, False]}, "column 'id' is missing. There are: y."),
-        ({"id": [1, 2], "y": [True, None]}, "label 'y' is null in 1 rows. Leave such rows out."),
+        ({"id": [1, 2], "y": [True, None]}, "label 'y' is null in 1 rows. Leave such rows out in"),
+        ({"id": [1, 2, 3], "y": [1.0, float("nan"), 0.0]}, "label 'y' is NaN in 1 rows. Leave"),
+        ({"id": [1, 2], "y": [1, 2]}, "label 'y' has the values 1, 2. A binary label is BOOL"),
+        ({"id": [1, 2], "y": ["True", "False"]}, "label 'y' has the values True, False."),
         ({"id": [1, 1], "y": [True, False]}, "some keys have several rows: 1."),
         ({"id": [1, None], "y": [True, False]}, "key 'id' is null in 1 rows"),
         ({"id": ["a", "b"], "y": [True, False]}, "key 'id' is string, and was int64 at training"),
@@ -226,6 +229,15 @@ def test_labels_that_are_no_labels_are_refused(
     assert evaluate(applied, labels) == 1
     assert words in applied.error
     assert not (applied.folder / "evaluation").exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
+def test_a_value_that_is_no_number_is_refused(bench: Bench, value: Any) -> None:
+    named = {"model": "prediction.tests.models:Value", "kind": "regression", "label": "spent"}
+    assert bench.train({**rows(), "spent": rows()["x"]}, **named) == 0
+    assert bench.apply(rows()) == 0
+    assert evaluate(bench, {"id": [1, 2, 3], "spent": [0.5, value, 1.5]}) == 1
+    assert "label 'spent' is " in bench.error
 
 
 def test_a_model_without_a_label_has_no_truth(bench: Bench) -> None:
