@@ -178,6 +178,18 @@ def test_classes_are_measured_in_columns_that_stay_the_same(bench: Bench) -> Non
     assert not (bench.folder / "evaluation" / "reliability.svg").exists()
 
 
+def test_a_models_own_metrics_are_no_classes(bench: Bench) -> None:
+    label = np.where(truth(), "high", "low")
+    named = {"model": "prediction.tests.models:OwnClasses", "kind": "multiclass", "label": "grade"}
+    assert bench.train({**rows(), "grade": label}, **named) == 0
+    assert bench.apply(rows()) == 0
+    assert evaluate(bench, {"id": np.arange(300), "grade": label}) == 0
+    held_out = bench.description["metrics"]
+    for name in ("precision", "recall", "f1"):
+        mean = (held_out[f"{name}_high"] + held_out[f"{name}_low"]) / 2
+        assert told(bench)["trained"][name] == pytest.approx(mean)
+
+
 def test_values_are_measured_as_scikit_learn_measures_them(bench: Bench) -> None:
     value = rows()["x"] * 2 + 1
     named = {"model": "prediction.tests.models:Value", "kind": "regression", "label": "spent"}
