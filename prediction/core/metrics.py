@@ -155,6 +155,11 @@ def _multiclass(label: pd.Series, predicted: pd.DataFrame, score: str) -> dict[s
             f"predict returned column {score!r} as {guessed.dtype}, and the label {label.name!r} "
             f"is {label.dtype}. Return the label's own values."
         )
+    if pd.api.types.is_float_dtype(guessed) and (guessed % 1 != 0).any():
+        raise ModelError(
+            f"predict returned column {score!r} with fractions, and a class that is a number is a "
+            "whole one. Return the label's own values."
+        )
     truth, guess = label.to_numpy(), guessed.to_numpy()
     classes = sorted(label.unique())
     per_class = sk.precision_recall_fscore_support(truth, guess, labels=classes, zero_division=0)

@@ -113,6 +113,12 @@ def test_predictions_of_another_type_than_the_classes_are_refused(bench: Bench) 
     assert "predict returned column 'label' as bool, and the label 'y' is str" in bench.error
 
 
+def test_predictions_with_fractions_are_no_classes(bench: Bench) -> None:
+    data = {**bench.training_data(), "y": np.arange(400) % 3}
+    assert bench.train(data, kind="multiclass", model=MODELS + "Value") == 1
+    assert "predict returned column 'label' with fractions, and a class" in bench.error
+
+
 def test_without_a_kind_there_are_no_metrics(bench: Bench) -> None:
     columns = bench.training_data()
     del columns["y"]
