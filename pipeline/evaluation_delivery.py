@@ -126,7 +126,8 @@ def _read_figures(url: str) -> Figures:
     path, _ = listed
     try:
         found = json.loads(finished.read(path))
-        return {name: found[name] for name in ("rows", "unlabelled", "metrics", "trained")}
+        known = {name: found[name] for name in ("rows", "unlabelled", "metrics", "trained")}
+        return {**known, "unscored": found.get("unscored", 0)}  # not every package counts them
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path} does not say what was measured: {error!r}. {how_to_remake(path)}"
@@ -191,4 +192,6 @@ def _note(known: Mapping[datetime.date, Figures]) -> str:
     note += f"{date}: {latest['rows']:,} predictions met their label"
     if latest["unlabelled"]:
         note += f", {latest['unlabelled']:,} met none"
+    if latest["unscored"]:
+        note += f", {latest['unscored']:,} had no score to measure"
     return note + "."

@@ -61,8 +61,8 @@ def parse(name: str) -> pa.DataType:
     """
     if match := re.fullmatch(r"timestamp\[(s|ms|us|ns), tz=(.+)\]", name):
         return pa.timestamp(*match.groups())
-    if match := re.fullmatch(r"decimal(128|256)\((\d+), (-?\d+)\)", name):
-        make = pa.decimal128 if match[1] == "128" else pa.decimal256
+    if match := re.fullmatch(r"decimal(32|64|128|256)\((\d+), (-?\d+)\)", name):
+        make = getattr(pa, f"decimal{match[1]}")
         return make(int(match[2]), int(match[3]))
     return pa.type_for_alias("float16" if name == "halffloat" else name)
 

@@ -143,7 +143,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "types": values.text_mapping,
     "holdout": values.share,
     "date_column": values.optional(values.text),
-    "seed": values.natural(0),
+    "seed": values.seed,
     "floors": values.number_mapping,
     "ceilings": values.number_mapping,
     "not_worse_by": values.amount_mapping,

@@ -12,8 +12,10 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
 
-from prediction.core import columns, metrics, reading, reliability, sealing, writing
+from prediction.core import columns, labels, metrics, reading, reliability, sealing, writing
 from prediction.core.application import CONSTANT_TYPES
 from prediction.core.columns import Types
 from prediction.core.config import EvaluationConfig
@@ -32,16 +34,23 @@ _BATCH_ROWS = 131_072
 class Met:
     """Predictions that have met their label: `label` (n_rows), `predicted` (n_rows, n_columns).
 
-    `unlabelled` predictions met none, and are in neither.
+    In neither are `unlabelled` predictions, which met none, and `unscored` ones, which did, and
+    have no score that could be measured: null, NaN or infinite.
     """
 
     label: pd.Series
     predicted: pd.DataFrame
     unlabelled: int
+    unscored: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        rows = len(self.label)
+        return {"rows": rows, "unlabelled": self.unlabelled, "unscored": self.unscored}
 
 
 def evaluate(config: EvaluationConfig, progress: Progress) -> int:
-    """Measure `predictions_path` by the labels in `data_path`; returns the number of rows that met.
+    """Measure `predictions_path` by the labels in `data_path`; returns the number of rows.
 
     Leaves in `evaluation_path` one row of figures, the same as JSON, and for a binary label or a
     regression a picture of how far the predictions can be taken at their word. Nothing is written
@@ -64,20 +73,44 @@ def _meet(seal: Seal, config: EvaluationConfig) -> Met:
             f"The model in {config.model_path} was trained without a label (kind {seal.kind}), so"
             " there is no truth that its predictions could be compared with."
         )
-    labels = _read_labels(seal, seal.label, reading.find(config.data_path))
+    truth = _read_labels(seal, seal.label, reading.find(config.data_path))
     predicted = _read_predictions(seal, reading.find(config.predictions_path))
     names = _key_names(seal)
     # One thread: the order of the rows, and so the last digit of a sum, is the same each time.
-    joined = predicted.join(labels, keys=names, join_type="inner", use_threads=False)
+    joined = predicted.join(truth, keys=names, join_type="inner", use_threads=False)
     if not joined.num_rows:
         raise DataError(
             f"None of the {predicted.num_rows:,} predictions has a label: no key of"
             f" {config.predictions_path[0]} is in {config.data_path[0]}. Correct the"
             " query of the labels."
         )
-    label = pd.Series(columns.label(_whole(joined, "label")), name=seal.label)
-    scores = {name: columns.label(_whole(joined, f"of_{name}")) for name in _read_by_metrics(seal)}
-    return Met(label, pd.DataFrame(scores), predicted.num_rows - joined.num_rows)
+    scored = _scored(seal, joined)
+    label = pd.Series(columns.label(_whole(scored, "label")), name=seal.label)
+    scores = {name: columns.label(_whole(scored, f"of_{name}")) for name in _read_by_metrics(seal)}
+    return Met(
+        label,
+        pd.DataFrame(scores),
+        unlabelled=predicted.num_rows - joined.num_rows,
+        unscored=joined.num_rows - scored.num_rows,
+    )
+
+
+def _scored(seal: Seal, joined: pa.Table) -> pa.Table:
+    """The rows that can be measured. Raises `DataError` when none can."""
+    for name in _read_by_metrics(seal):
+        joined = joined.filter(_finite(joined.column(f"of_{name}")))
+    if not joined.num_rows:
+        raise DataError(
+            f"No prediction that has a label has a finite {seal.score!r}, so there is nothing to"
+            " measure. Have predict return one where the features allow it."
+        )
+    return joined
+
+
+def _finite(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pt.is_floating(column.type):
+        return column.is_valid()
+    return pc.fill_null(pc.is_finite(column.cast(pa.float64())), False)
 
 
 def _read_labels(seal: Seal, label: str, files: Sequence[File]) -> pa.Table:
@@ -88,10 +121,8 @@ def _read_labels(seal: Seal, label: str, files: Sequence[File]) -> pa.Table:
     left_out = {name for file in files for name in file.names} - set(needed)
     batch = reading.whole(files, seal.key, left_out)
     found = batch.column(label)
-    if found.null_count:
-        raise DataError(
-            f"label {label!r} is null in {found.null_count:,} rows. Leave such rows out."
-        )
+    labels.check_known(label, found)
+    labels.check_kind(seal.kind, label, found)
     # What is only a way to store, such as a dictionary, can't be joined.
     plain = found.cast(columns.plain(found.type))
     return _keyed(seal, [batch]).append_column("label", plain)
@@ -183,8 +214,7 @@ def _write(
     folder = config.evaluation_path
     row = _row(config, met, found)
     content: dict[str, Any] = {
-        "rows": len(met.label),
-        "unlabelled": met.unlabelled,
+        **met.counts,
         "metrics": found,
         "trained": metrics.stable(seal.kind, seal.metrics),
     }
@@ -199,9 +229,9 @@ def _write(
 
 
 def _row(config: EvaluationConfig, met: Met, found: Mapping[str, float | None]) -> pa.RecordBatch:
-    """One row: the constants, how many rows met and did not, and each figure as a double."""
+    """One row: the constants, how many rows were measured or not, and each figure, a double."""
     types: Types = {name: CONSTANT_TYPES[one.type] for name, one in config.constants.items()}
-    counts = {"rows": len(met.label), "unlabelled": met.unlabelled}
+    counts = met.counts
     if twice := [name for name in types if name in found or name in counts]:
         raise ConfigError(f"constant {twice[0]!r} is also a figure of the evaluation. Rename it.")
     schema = pa.schema(

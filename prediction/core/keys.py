@@ -8,7 +8,6 @@ compared themselves.
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -32,25 +31,25 @@ class KeyCheck:
 
     Parameters
     ----------
-    reread : a function that yields the same batches of key columns again, from the first.
+    reread : a function that yields the key columns of the same rows again, from the first, in
+        batches of any size.
     """
 
     def __init__(self, reread: Callable[[], Iterable[pa.RecordBatch]]) -> None:
         self._reread = reread
         self._last: pa.RecordBatch | None = None  # the newest row, while the order holds
         self._hashes: list[Hashes] | None = None  # set once the order is broken
-        self._batches = self._rows = 0
+        self._rows = 0
 
     def see(self, keys: pa.RecordBatch) -> None:
         """Take the next batch of key columns (n_rows, n_keys). Raises `DataError` for a null."""
         check_nulls(keys, self._rows)
         if self._hashes is None and not self._ascends(keys):
-            self._hashes = [hashes(batch) for batch in islice(self._reread(), self._batches)]
+            self._hashes = [hashes(batch) for batch in _first(self._reread(), self._rows)]
         if self._hashes is not None:
             self._hashes.append(hashes(keys))
         else:
             self._last = keys.slice(keys.num_rows - 1)
-        self._batches += 1
         self._rows += keys.num_rows
 
     def finish(self) -> None:
@@ -118,13 +117,23 @@ def hashes(keys: pa.RecordBatch) -> Hashes:
     return first
 
 
+def _first(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """The first `rows` of `batches`, wherever these are cut."""
+    for batch in batches:
+        if not rows:
+            return
+        part = batch.slice(0, rows)
+        yield part
+        rows -= part.num_rows
+
+
 def _bits(column: pa.Array) -> Hashes:
     if columns.kind(column.type) == "text":
         return _text_hashes(column.cast(pa.string()))
     if pt.is_date32(column.type):
         column = column.cast(pa.int32())
-    if not pt.is_unsigned_integer(column.type):
-        column = column.cast(pa.int64())
+    # Of 64 bits each: narrower numbers would share them.
+    column = column.cast(pa.uint64() if pt.is_unsigned_integer(column.type) else pa.int64())
     bits: Hashes = column.to_numpy(zero_copy_only=False).view(np.uint64)
     return bits
 

@@ -13,7 +13,8 @@ Log loss, Brier, RMSE and MAE are better when lower: they belong under `ceilings
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from statistics import fmean
 
 import numpy as np
@@ -23,10 +24,11 @@ from sklearn import metrics as sk
 
 from prediction.core.errors import DataError, ModelError, QualityError
 
+PER_CLASS = ("precision", "recall", "f1")
 # What a table of figures over dates has: the same names whichever classes come on a date.
 STABLE = {
     "binary": ("roc_auc", "average_precision", "log_loss", "brier"),
-    "multiclass": ("accuracy", "precision", "recall", "f1", "log_loss"),
+    "multiclass": ("accuracy", *PER_CLASS, "log_loss"),
     "regression": ("rmse", "mae", "r2"),
 }
 
@@ -63,9 +65,12 @@ def measure_any(
 def stable(kind: str, found: Mapping[str, float | None]) -> dict[str, float | None]:
     """The figures of `STABLE`: None for one that was not found or is no number.
 
-    Precision, recall and F1 of several classes are means over the classes that came.
+    `found` is in the order of `measure`; a model's own metrics come after it. Precision, recall and
+    F1 of several classes are means over the classes that came.
     """
-    return {name: _finite(_figure(name, found)) for name in STABLE[kind]}
+    if kind == "multiclass":
+        found = {**found, **_means(found)}
+    return {name: _finite(found.get(name)) for name in STABLE[kind]}
 
 
 def check(
@@ -123,11 +128,19 @@ def _surprise(truth: np.ndarray, chance: np.ndarray) -> dict[str, float]:
     }
 
 
-def _figure(name: str, found: Mapping[str, float | None]) -> float | None:
-    if name in found:
-        return found[name]
-    of_classes = [found[other] for other in found if other.startswith(f"{name}_")]
-    known = [value for value in of_classes if value is not None]
+def _means(found: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Of precision, recall and F1 over the classes, whose precisions follow the accuracy.
+
+    A model's own `precision_at_10` is further on, and `at_10` no class.
+    """
+    after = list(found)[1:]
+    precisions = list(takewhile(lambda name: name.startswith("precision_"), after))
+    classes = [name.removeprefix("precision_") for name in precisions]
+    return {name: _mean([found[f"{name}_{one}"] for one in classes]) for name in PER_CLASS}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
     return fmean(known) if known else None
 
 
@@ -142,11 +155,16 @@ def _multiclass(label: pd.Series, predicted: pd.DataFrame, score: str) -> dict[s
             f"predict returned column {score!r} as {guessed.dtype}, and the label {label.name!r} "
             f"is {label.dtype}. Return the label's own values."
         )
+    if pd.api.types.is_float_dtype(guessed) and (guessed % 1 != 0).any():
+        raise ModelError(
+            f"predict returned column {score!r} with fractions, and a class that is a number is a "
+            "whole one. Return the label's own values."
+        )
     truth, guess = label.to_numpy(), guessed.to_numpy()
     classes = sorted(label.unique())
     per_class = sk.precision_recall_fscore_support(truth, guess, labels=classes, zero_division=0)
     found = {"accuracy": float(np.mean(truth == guess))}
-    for name, values in zip(("precision", "recall", "f1"), per_class, strict=False):
+    for name, values in zip(PER_CLASS, per_class, strict=False):
         found |= {f"{name}_{one}": float(value) for one, value in zip(classes, values, strict=True)}
     surprise = surprises(label, predicted)
     if surprise is not None:

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from prediction.core import columns, keys, reading
+from prediction.core import columns, keys, labels, reading
 from prediction.core.columns import Types
 from prediction.core.config import TrainingConfig
 from prediction.core.errors import ConfigError, DataError
@@ -103,32 +101,11 @@ def _check_unique(rows: pd.Index, dates: pd.Series | None) -> None:
 
 
 def _check_label(config: TrainingConfig, label: pa.Array, rows: pd.Index) -> None:
-    kind = columns.kind(label.type)
-    if label.null_count:
-        first = rows[pc.index(label.is_null(), True).as_py()]
+    name = str(config.label)
+    labels.check_known(name, label, rows)
+    if config.kind != "regression" and len(found := label.unique()) == 1:
         raise DataError(
-            f"label {config.label!r} is null in {label.null_count:,} rows, the first with key "
-            f"{first}. Leave such rows out in the query."
-        )
-    if config.kind == "regression":
-        if kind != "number" or not np.isfinite(columns.numbers("", label)).all():
-            raise DataError(
-                f"label {config.label!r} is {label.type}. Regression needs finite numbers."
-            )
-        return
-    found = label.unique()
-    if len(found) == 1:
-        raise DataError(
-            f"label {config.label!r} has one class only, {found[0]}: there is nothing to learn. "
+            f"label {name!r} has one class only, {found[0]}: there is nothing to learn. "
             "Correct the query of the labels."
         )
-    if config.kind == "binary" and not (kind == "truth" or _zero_one(found)):
-        some = ", ".join(map(str, found.to_pylist()[:5]))
-        raise DataError(
-            f"label {config.label!r} has the values {some}. A binary label is BOOL, or 0 and 1; "
-            "else let `kind` be multiclass or regression."
-        )
-
-
-def _zero_one(values: pa.Array) -> bool:
-    return columns.kind(values.type) == "number" and set(values.to_pylist()) == {0, 1}
+    labels.check_kind(config.kind, name, label)

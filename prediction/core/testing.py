@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from prediction.core import classes, columns, keys, metrics, reading, sealing, writing
+from prediction.core import classes, columns, keys, labels, metrics, reading, sealing, writing
 from prediction.core.application import as_read, known
 from prediction.core.config import TestingConfig
 from prediction.core.errors import DataError
@@ -57,10 +57,8 @@ def _read(config: TestingConfig, seal: Seal) -> pd.DataFrame:
     batch = reading.whole(files, as_read(seal), seal.ignored)
     keys.check_nulls(batch.select(list(seal.key)))
     label = batch.column(seal.label)
-    if label.null_count:
-        raise DataError(
-            f"label {seal.label!r} is null in {label.null_count:,} rows. Leave such rows out."
-        )
+    labels.check_known(seal.label, label)
+    labels.check_kind(seal.kind, seal.label, label)
     data = columns.frame(batch, list(seal.key), seal.features)
     data[seal.label] = columns.label(label)
     return data

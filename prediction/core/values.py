@@ -57,6 +57,12 @@ def natural(lowest: int) -> Callable[[Any], int]:
     return check
 
 
+def seed(value: Any) -> int:
+    if natural(0)(value) >= 1 << 64:
+        raise ValueError("it must be a whole number below 2**64")
+    return int(value)
+
+
 def one_of(choices: tuple[str, ...]) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if value not in choices:

@@ -148,6 +148,32 @@ def test_keys_in_any_order_are_fine_when_each_is_there_once(trained: Bench) -> N
     assert trained.predictions["id"].to_pylist() == ids.tolist()
 
 
+def test_keys_in_any_order_are_fine_where_files_keep_a_feature_in_other_types(
+    trained: Bench,
+) -> None:
+    folder = trained.folder / "parts"
+    folder.mkdir()
+    # As pandas writes them: whole numbers, and doubles where one is null.
+    trained.write("parts/part-0.parquet", {"id": range(100, 110), "x": [*range(10)]})
+    trained.write("parts/part-1.parquet", {"id": range(10), "x": [1.0, None, *[2.0] * 8]})
+    assert trained.apply(folder) == 0
+    assert trained.predictions["id"].to_pylist() == [*range(100, 110), *range(10)]
+    trained.write("parts/part-2.parquet", {"id": [105], "x": [1]})
+    assert trained.apply(folder) == 1
+    assert "some keys have several rows: 105. Make it one row per key" in trained.error
+
+
+@pytest.mark.parametrize("type_", [pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()])
+def test_keys_without_a_sign_are_compared_like_others(bench: Bench, type_: pa.DataType) -> None:
+    data = bench.training_data(rows=200)
+    assert bench.train({**data, "id": pa.array(data["id"], type_)}) == 0
+    apart = pa.array([9, 5, 3, 1, 2, 4, 7], type_)
+    assert bench.apply({"id": apart, "x": np.zeros(7)}) == 0
+    twice = pa.array([9, 5, 3, 1, 2, 4, 9, 8], type_)
+    assert bench.apply({"id": twice, "x": np.zeros(8)}) == 1
+    assert "some keys have several rows: 9. Make it one row per key" in bench.error
+
+
 def test_a_key_may_be_text_or_several_columns(bench: Bench) -> None:
     columns = bench.training_data()
     names = [f"customer é {number}" for number in columns.pop("id")]

@@ -104,6 +104,22 @@ def test_predictions_without_a_label_are_counted_and_left_out(applied: Bench) ->
     assert found["roc_auc"] == pytest.approx(sk.roc_auc_score(truth()[:200], chance))
 
 
+def test_predictions_without_a_finite_score_are_counted_and_left_out(bench: Bench) -> None:
+    assert bench.train(model="prediction.tests.models:Unsure") == 0
+    x = rows()["x"]
+    x[0], x[1] = np.nan, 2000
+    assert bench.apply({"id": np.arange(300), "x": x}) == 0
+    assert bench.predictions["probability"].null_count == 1
+    assert evaluate(bench, {"id": np.arange(290), "y": truth()[:290]}) == 0
+    counts = {"rows": 288, "unlabelled": 10, "unscored": 2}
+    assert {name: row(bench)[name] for name in counts} == counts
+    assert {name: told(bench)[name] for name in counts} == counts
+    chance = bench.predictions["probability"].to_numpy()[2:290]
+    assert row(bench)["brier"] == pytest.approx(sk.brier_score_loss(truth()[2:290], chance))
+    assert evaluate(bench, {"id": [0, 1], "y": [True, False]}) == 1
+    assert "No prediction that has a label has a finite 'probability'" in bench.error
+
+
 def test_what_training_held_out_is_told_beside_it(applied: Bench) -> None:
     assert evaluate(applied, {"id": np.arange(300), "y": truth()}) == 0
     assert told(applied)["trained"] == applied.description["metrics"]
@@ -162,6 +178,18 @@ def test_classes_are_measured_in_columns_that_stay_the_same(bench: Bench) -> Non
     assert not (bench.folder / "evaluation" / "reliability.svg").exists()
 
 
+def test_a_models_own_metrics_are_no_classes(bench: Bench) -> None:
+    label = np.where(truth(), "high", "low")
+    named = {"model": "prediction.tests.models:OwnClasses", "kind": "multiclass", "label": "grade"}
+    assert bench.train({**rows(), "grade": label}, **named) == 0
+    assert bench.apply(rows()) == 0
+    assert evaluate(bench, {"id": np.arange(300), "grade": label}) == 0
+    held_out = bench.description["metrics"]
+    for name in ("precision", "recall", "f1"):
+        mean = (held_out[f"{name}_high"] + held_out[f"{name}_low"]) / 2
+        assert told(bench)["trained"][name] == pytest.approx(mean)
+
+
 def test_values_are_measured_as_scikit_learn_measures_them(bench: Bench) -> None:
     value = rows()["x"] * 2 + 1
     named = {"model": "prediction.tests.models:Value", "kind": "regression", "label": "spent"}
@@ -197,7 +225,10 @@ def test_a_key_may_have_several_columns_of_any_type(bench: Bench) -> None:
     [
         ({"id": [1, 2]}, "column 'y' is missing. There are: id. Return it from the query of"),
         ({"y": [True, False]}, "column 'id' is missing. There are: y."),
-        ({"id": [1, 2], "y": [True, None]}, "label 'y' is null in 1 rows. Leave such rows out."),
+        ({"id": [1, 2], "y": [True, None]}, "label 'y' is null in 1 rows. Leave such rows out in"),
+        ({"id": [1, 2, 3], "y": [1.0, float("nan"), 0.0]}, "label 'y' is NaN in 1 rows. Leave"),
+        ({"id": [1, 2], "y": [1, 2]}, "label 'y' has the values 1, 2. A binary label is BOOL"),
+        ({"id": [1, 2], "y": ["True", "False"]}, "label 'y' has the values True, False."),
         ({"id": [1, 1], "y": [True, False]}, "some keys have several rows: 1."),
         ({"id": [1, None], "y": [True, False]}, "key 'id' is null in 1 rows"),
         ({"id": ["a", "b"], "y": [True, False]}, "key 'id' is string, and was int64 at training"),
@@ -210,6 +241,15 @@ def test_labels_that_are_no_labels_are_refused(
     assert evaluate(applied, labels) == 1
     assert words in applied.error
     assert not (applied.folder / "evaluation").exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
+def test_a_value_that_is_no_number_is_refused(bench: Bench, value: Any) -> None:
+    named = {"model": "prediction.tests.models:Value", "kind": "regression", "label": "spent"}
+    assert bench.train({**rows(), "spent": rows()["x"]}, **named) == 0
+    assert bench.apply(rows()) == 0
+    assert evaluate(bench, {"id": [1, 2, 3], "spent": [0.5, value, 1.5]}) == 1
+    assert "label 'spent' is " in bench.error
 
 
 def test_a_model_without_a_label_has_no_truth(bench: Bench) -> None:

@@ -64,6 +64,7 @@ def test_a_missing_key_is_named(bench: Bench) -> None:
         ({"model": "models.Plain"}, "it must be a module and a class"),
         ({"types": {"id": "text"}}, "Use Arrow's names, such as string"),
         ({"seed": -1}, "it must be a whole number, at least 0"),
+        ({"seed": 2**64}, "it must be a whole number below 2**64"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_key(bench: Bench, keys: Any, words: str) -> None:

@@ -1,8 +1,10 @@
 import json
 import re
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from prediction.tests.bench import Bench
@@ -111,6 +113,12 @@ def test_predictions_of_another_type_than_the_classes_are_refused(bench: Bench) 
     assert "predict returned column 'label' as bool, and the label 'y' is str" in bench.error
 
 
+def test_predictions_with_fractions_are_no_classes(bench: Bench) -> None:
+    data = {**bench.training_data(), "y": np.arange(400) % 3}
+    assert bench.train(data, kind="multiclass", model=MODELS + "Value") == 1
+    assert "predict returned column 'label' with fractions, and a class" in bench.error
+
+
 def test_without_a_kind_there_are_no_metrics(bench: Bench) -> None:
     columns = bench.training_data()
     del columns["y"]
@@ -128,6 +136,10 @@ def test_without_a_kind_there_are_no_metrics(bench: Bench) -> None:
             {"y": [None] + [True, False, True] * 133},
             "label 'y' is null in 1 rows, the first with",
         ),
+        (
+            {"y": [np.nan] + [1.0, 0.0, 1.0] * 133},
+            "label 'y' is NaN in 1 rows, the first with key 0",
+        ),
         ({"y": [True] * 400}, "label 'y' has one class only, True"),
         ({"y": np.arange(400) % 3}, "label 'y' has the values 0, 1, 2. A binary label is BOOL"),
         ({"x": [np.inf] + [1.0] * 399}, "column 'x' is infinite in 1 rows, the first with key 0"),
@@ -142,6 +154,29 @@ def test_data_that_no_model_can_learn_from_is_refused(
     assert bench.train({**bench.training_data(), **change}) == 1
     assert words in bench.error
     assert not bench.model.exists()
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        (pa.array([np.nan, *[1.0, 2.0, 3.0] * 133]), "label 'y' is NaN in 1 rows, the first with"),
+        (pa.array([0.5, *[1.0, 2.0, 3.0] * 133]), "label 'y' has the value 0.5, and a class that"),
+        (
+            pa.array([Decimal("1.25"), Decimal("2.00")] * 200, pa.decimal128(9, 2)),
+            "label 'y' has the value 1.25, and a class that is a number is a whole one. Cast it",
+        ),
+    ],
+)
+def test_a_label_that_is_no_class_is_refused(bench: Bench, label: pa.Array, words: str) -> None:
+    data = {**bench.training_data(), "y": label}
+    assert bench.train(data, kind="multiclass", model="prediction.tests.models:Classes") == 1
+    assert words in bench.error
+
+
+def test_a_value_that_would_be_rounded_is_refused_by_its_name(bench: Bench) -> None:
+    data = {**bench.training_data(), "y": [2**53 + 1, *range(399)]}
+    assert bench.train(data, kind="regression", model="prediction.tests.models:Value") == 1
+    assert "column 'y' holds whole numbers beyond 2**53" in bench.error
 
 
 def test_a_column_that_the_config_names_must_be_there(bench: Bench) -> None:

@@ -35,6 +35,14 @@ def test_a_batch_with_nulls_and_one_without_are_the_same_to_the_model(
         assert bench.predictions["x_was"].to_pylist() == seen
 
 
+@pytest.mark.parametrize("make", [pa.decimal32, pa.decimal64, pa.decimal128, pa.decimal256])
+def test_decimals_of_any_width_are_numbers(bench: Bench, make: Any) -> None:
+    column = pa.array([Decimal("1.50"), None], make(9, 2))
+    assert bench.train({"id": [1, 2], "x": column}, **KEYS) == 0
+    assert bench.apply({"id": [1, 2], "x": column}) == 0
+    assert bench.predictions["x_was"].to_pylist() == [1.5, None]
+
+
 def test_a_moment_is_given_in_utc_whatever_its_zone(bench: Bench) -> None:
     moment = datetime.datetime(1998, 3, 31, 23, 30, tzinfo=datetime.UTC)
     column = pa.array([moment], pa.timestamp("us", "Europe/Stockholm"))

@@ -8,9 +8,10 @@ from pipeline.evaluation_delivery import draw
 DAY = datetime.date(2024, 3, 4)
 
 
-def figures(unlabelled: int = 0, **metrics: float | None) -> dict[str, Any]:
+def figures(unlabelled: int = 0, unscored: int = 0, **metrics: float | None) -> dict[str, Any]:
     trained = dict.fromkeys(metrics, 0.5)
-    return {"rows": 1200, "unlabelled": unlabelled, "metrics": metrics, "trained": trained}
+    counts = {"rows": 1200, "unlabelled": unlabelled, "unscored": unscored}
+    return {**counts, "metrics": metrics, "trained": trained}
 
 
 def test_each_metric_has_a_chart_and_the_means_share_one():
@@ -22,6 +23,11 @@ def test_each_metric_has_a_chart_and_the_means_share_one():
 
 def test_predictions_without_a_label_are_told():
     assert "1,200 predictions met their label, 3 met none." in draw("toy", {DAY: figures(3, r2=1)})
+
+
+def test_predictions_without_a_score_are_told():
+    page = draw("toy", {DAY: figures(3, unscored=4, r2=1)})
+    assert "met their label, 3 met none, 4 had no score to measure." in page
 
 
 def test_a_metric_that_no_date_has_is_no_error():
