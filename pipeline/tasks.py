@@ -22,6 +22,7 @@ from pipeline.dates import (
     Dates,
     DayParameter,
     DaysParameter,
+    TodayParameter,
     days_after,
     refuse_future,
     refuse_untold,
@@ -32,7 +33,7 @@ from pipeline.layout import Run, marker_date
 from pipeline.models import MODEL, model_date, training_run
 from pipeline.opening import current_layout, current_load_family, current_schedule
 from pipeline.targets import RunTarget
-from pipeline.times import now, today
+from pipeline.times import now
 
 if TYPE_CHECKING:
     from pipeline.compute import Compute
@@ -333,13 +334,15 @@ class ModelInForce(RunTask):
 class Retrain(luigi.WrapperTask):
     """The model that is in force today (UTC): for a schedule, which knows no dates."""
 
+    today = TodayParameter()
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         settings.check()
         detaching.install()
 
     def requires(self) -> luigi.Task:
-        return TrainModel((training_date(current_schedule(), today()),))
+        return TrainModel((training_date(current_schedule(), self.today),))
 
 
 class ApplyModel(JobTask):
