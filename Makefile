@@ -29,6 +29,9 @@ demo: .venv/installed ## Run the whole chain for DATE (1998-04-01) on this machi
 	@$(BIN)/luigi --module pipeline LoadToBigQuery --date $(DATE)
 	@$(BIN)/python -m pipeline show $(DATE)
 
+# Else each of the many processes that tests start compiles the whole project anew.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: test
 test: .venv/installed $(EMULATORS)/installed ## Run every test
 	@$(BIN)/python -m pytest $(PARALLEL) $(TESTS)

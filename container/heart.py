@@ -3,6 +3,7 @@
 import datetime
 import logging
 import threading
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from pipeline.records import Heartbeat
 logger = logging.getLogger("container")
 
 _LOG_BYTES = 1_000_000
+# Cloud Storage lets one object be written once a second (docs.cloud.google.com/storage/quotas).
+_LOG_SECONDS = 1.0
 
 
 class Heart:
@@ -27,15 +30,21 @@ class Heart:
         The log's file on this machine; its last million bytes are copied to the job's folder.
     seconds : float
         Time between beats.
+    log_seconds : float
+        Time between two copies of the log, at least.
     """
 
-    def __init__(self, job: Job, log: Path, seconds: float) -> None:
+    def __init__(
+        self, job: Job, log: Path, seconds: float, log_seconds: float = _LOG_SECONDS
+    ) -> None:
         self._job = job
         self._log = log
         self._seconds = seconds
         self._runs: dict[str, dict[str, object]] = {}
         self._count = 0
+        self._log_seconds = log_seconds
         self._logged_bytes = 0
+        self._next_log = float("-inf")
         self._lock = threading.Lock()
         self._log_lock = threading.Lock()
 
@@ -63,14 +72,19 @@ class Heart:
         except FileNotFoundError:
             return ""
 
-    def write_log(self) -> None:
-        """Copy the last part of the log to the job's folder, if it has grown."""
+    def write_log(self, *, last: bool = False) -> None:
+        """Copy the last part of the log to the job's folder, if it has grown.
+
+        What comes too soon after another copy is left to a later one, unless it is the `last`.
+        """
         # One at a time: a beat must not put an older log over a newer one.
         with self._log_lock:
             size = self._log.stat().st_size if self._log.exists() else 0
-            if size != self._logged_bytes:
+            is_time = last or time.monotonic() >= self._next_log
+            if size != self._logged_bytes and is_time:
                 storage.open(self._job.log).write(self._job.log, self.tail().encode())
                 self._logged_bytes = size
+                self._next_log = time.monotonic() + self._log_seconds
 
     def _beat_until_ended(self, ended: threading.Event) -> None:
         while True:

@@ -8,6 +8,7 @@ it failed (see docs/protocol.md). The model runs in a process of its own that ca
 
 import argparse
 import contextlib
+import datetime
 import importlib.metadata
 import logging
 import platform
@@ -30,7 +31,7 @@ from container.model import ModelProcess
 from container.staging import Stage, Staged, upload
 from pipeline import claims, storage
 from pipeline.code_versions import code_version
-from pipeline.errors import DataError, PipelineError
+from pipeline.errors import DataError, PipelineError, RetryableError, StorageError
 from pipeline.layout import Job, Run, base_name
 from pipeline.records import Failure, FailureKind, Marker, Request, RunRequest, Started
 from pipeline.times import now
@@ -40,6 +41,10 @@ logger = logging.getLogger("container")
 # Exit statuses: all is done; something is not, and storage says why. Any other: nobody was told.
 DONE, TOLD = 0, 3
 
+_NO_RESULTS = (
+    "the model ended without an error, and without results. Look in the log whether it ended its"
+    " process itself, by os._exit or sys.exit, before it wrote them"
+)
 _DETAIL_LINES = 40
 _POLL_SECONDS = 0.1
 
@@ -70,6 +75,7 @@ class JobRun:
         self._scratch = scratch
         self._begun = now()
         self._end = time.monotonic() + request.deadline_seconds
+        self._runs_left = 0
         self._refusals = 0
         self._memory = Memory()
 
@@ -77,6 +83,7 @@ class JobRun:
         """Do the runs that this job holds. Returns the exit status: DONE when all are."""
         with self.heart.beating():
             mine = [each for each in self.request.runs if self._is_mine(each)]
+            self._runs_left = len(mine)
             staged = self._stage(mine)
             if staged:
                 self._apply_model(staged)
@@ -91,7 +98,7 @@ class JobRun:
         logger.error("%s", failure.reason)
         # Where there is no room for the log there may be some for the reason.
         with contextlib.suppress(PipelineError):
-            self.heart.write_log()
+            self.heart.write_log(last=True)
         storage.write_once(self.job.failure, failure.dump())
 
     def _is_mine(self, request: RunRequest) -> bool:
@@ -104,12 +111,18 @@ class JobRun:
         return self._is_mine(request) and not storage.open(url).exists(url)
 
     def _stage(self, requests: Sequence[RunRequest]) -> list[Staged]:
+        """Bring the runs here; one whose inputs are missing or wrong is refused.
+
+        Raises `StorageError` when storage fails, which is no run's own fault.
+        """
         stage = Stage(self._scratch, self.package, self.request.action, self._provenance())
         staged = []
         for each in requests:
             self.heart.tell(each.date, 0.0, "fetching inputs")
             try:
                 staged.append(stage.prepare(each, partial(self._tell_transfer, each, "fetching")))
+            except (StorageError, RetryableError):
+                raise
             except PipelineError as error:
                 self._refuse(each, Failure(FailureKind.MODEL_ERROR, "container", str(error)))
         return staged
@@ -170,7 +183,7 @@ class JobRun:
             for each in left:
                 self._take_in(each)
             return
-        detail = "\n".join(self.heart.tail().splitlines()[-_DETAIL_LINES:])
+        detail = self._last_lines()
         failure = self._blame_memory(detail)
         if failure:
             self.fail(failure)
@@ -182,6 +195,9 @@ class JobRun:
             reason = f"exit status {status}: {last}"
             self.fail(Failure(FailureKind.MODEL_ERROR, "container", reason, detail, status))
         self._refusals += 1
+
+    def _last_lines(self) -> str:
+        return "\n".join(self.heart.tail().splitlines()[-_DETAIL_LINES:])
 
     def _blame_memory(self, detail: str) -> Failure | None:
         """The failure, when the kernel has ended the model or one of its workers for memory."""
@@ -203,6 +219,10 @@ class JobRun:
         warnings: Sequence[str] = (),
     ) -> None:
         """Upload a run's results, and then, last of all, its marker."""
+        if not staged.has_results():
+            failure = Failure(FailureKind.MODEL_ERROR, "container", _NO_RESULTS, self._last_lines())
+            self._refuse(staged.request, failure)
+            return
         run = self._run(staged.request)
         self.heart.tell(run.date, 1.0, "uploading results")
         try:
@@ -213,10 +233,6 @@ class JobRun:
             return
         tell = partial(self._tell_transfer, staged.request, "uploading")
         files = upload(staged.results, run.folder, self.job.name, tell)
-        if not files:
-            reason = "the model ended without an error, and without results"
-            self._refuse(staged.request, Failure(FailureKind.MODEL_ERROR, "container", reason))
-            return
         marker = Marker(
             family=run.family,
             date=run.date,
@@ -235,18 +251,22 @@ class JobRun:
                 **({"warnings": warnings} if warnings else {}),
             },
         )
-        self.heart.tell(run.date, 1.0, "done", ended=True)
-        self.heart.write_log()
+        self._end_run(run.date, "done")
         if not storage.write_once(run.marker, marker.dump()):
             logger.info("%s was done by another attempt already", run)
 
     def _refuse(self, request: RunRequest, failure: Failure) -> None:
         """Tell why one run can't be done; the job goes on with the others."""
         self._refusals += 1
-        self.heart.tell(request.date, 1.0, "failed", ended=True)
         logger.error("%s of %s: %s", self.request.action, request.date, failure.reason)
-        self.heart.write_log()
+        self._end_run(request.date, "failed")
         storage.write_once(self._run(request).failure(self.job.name), failure.dump())
+
+    def _end_run(self, date: datetime.date, message: str) -> None:
+        """The run's marker or failure is next: after the last of them the machine may go."""
+        self._runs_left -= 1
+        self.heart.tell(date, 1.0, message, ended=True)
+        self.heart.write_log(last=self._runs_left == 0)
 
     def _tell_transfer(self, request: RunRequest, verb: str, words: str) -> None:
         self.heart.tell(request.date, 0.0 if verb == "fetching" else 1.0, f"{verb} {words}")

@@ -3,19 +3,20 @@
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-from container.transfers import Tell, say_nothing, transfer
-from pipeline import checksums, cleaned, storage
+from pipeline import storage
 from pipeline.errors import ChecksumError, DataError, ObjectMissingError
-from pipeline.layout import PREDICTIONS, base_name, file_url
-from pipeline.records import PREVIOUS, File, Marker, RunRequest, Source
+from pipeline.fetching import Fetched, fetch
+from pipeline.layout import PREDICTIONS, base_name
+from pipeline.records import PREVIOUS, File, RunRequest, Source
+from pipeline.transfers import Tell, say_nothing, transfer
 
 logger = logging.getLogger(__name__)
 
@@ -29,36 +30,26 @@ _DESCRIPTION = "model.json"
 class Staged:
     """A run that is ready for the model: its resolved config, and the folder it writes into.
 
-    `origins` are files and folders of this machine, and what each is a copy of.
+    `origins` are files and folders of this machine, and what each is a copy of; `sealed` are the
+    files that lie in `results` before the model begins.
     """
 
     request: RunRequest
     config: Path
     results: Path
     origins: Mapping[str, str]
+    sealed: Collection[Path] = ()
+
+    def has_results(self) -> bool:
+        """Whether the model left any. Hidden files are drafts that it did not come to finish."""
+        return any(
+            path.is_file() and path not in self.sealed and not path.name.startswith(".")
+            for path in self.results.rglob("*")
+        )
 
     def trace(self, words: str) -> str:
         """What the model says, with each file named as the one that a person can correct."""
         return _trace(words, self.origins)
-
-
-class Fetched(NamedTuple):
-    """A finished run whose files were brought to `folder`; `paths` are in the marker's order.
-
-    `source` is the URL of the folder that its own files come from.
-    """
-
-    folder: Path
-    marker: Marker
-    paths: Sequence[Path]
-    source: str
-
-    def origins(self) -> dict[str, str]:
-        """What each of `paths`, and at last the folder, is a copy of."""
-        run_folder = self.source.rpartition("/")[0]
-        urls = [file_url(run_folder, each.path) for each in self.marker.files]
-        paths = [str(path) for path in self.paths]
-        return {**dict(zip(paths, urls, strict=True)), str(self.folder): self.source}
 
 
 class Stage:
@@ -99,14 +90,9 @@ class Stage:
         folder = self.scratch / str(request.date)
         results = folder / "results"
         results.mkdir(parents=True)
-        needed = {name: each for name, each in request.inputs.items() if name != PREVIOUS}
-        fetched = {name: self._fetch(name, each, tell) for name, each in needed.items()}
-        fetched |= self._fetch_previous(request, tell)
-        if "predictions" in fetched:
-            made_by = fetched["predictions"].marker.made_from["model"]
-            fetched["model"] = self._fetch("model", made_by, tell, names=(_DESCRIPTION,))
+        fetched = self._fetch_inputs(request, tell)
         origins = {copy: url for each in fetched.values() for copy, url in each.origins().items()}
-        if "predictions" in fetched:
+        if self._evaluates(request):
             name, content = f"the evaluation of {request.date}", {}
         else:
             config = self._configs(fetched) / f"{self.action}.json"
@@ -115,15 +101,28 @@ class Stage:
         content.update(self._paths(fetched, results))
         if request.constants:
             content["constants"] = {**content.get("constants", {}), **request.constants}
+        sealed = []
         if self.action == "training":
-            self._seal(fetched, results)
+            sealed = self._seal(fetched, results)
             given = content.get("provenance", {})
             # Anything else the model package refuses in its own words.
             if isinstance(given, dict):
                 content["provenance"] = {**given, **self._provenance_of(request, fetched)}
         resolved = folder / f"{self.action}.json"
         resolved.write_text(json.dumps(content, indent=2))
-        return Staged(request, resolved, results, {str(resolved): name, **origins})
+        return Staged(request, resolved, results, {str(resolved): name, **origins}, sealed)
+
+    def _evaluates(self, request: RunRequest) -> bool:
+        return "predictions" in request.inputs
+
+    def _fetch_inputs(self, request: RunRequest, tell: Tell) -> dict[str, Fetched]:
+        """What the run is made from, by name; an evaluation with what describes the model."""
+        needed = {name: each for name, each in request.inputs.items() if name != PREVIOUS}
+        fetched = {name: self._fetch(name, each, tell) for name, each in needed.items()}
+        if self._evaluates(request):
+            made_by = fetched["predictions"].marker.made_from["model"]
+            fetched["model"] = self._fetch("model", made_by, tell, names=(_DESCRIPTION,))
+        return {**fetched, **self._fetch_previous(request, tell)}
 
     def _configs(self, fetched: Mapping[str, Fetched]) -> Path:
         return fetched["model"].folder if "model" in fetched else self.package / "configs"
@@ -159,8 +158,8 @@ class Stage:
             found["previous"] = fetched[PREVIOUS].source
         return {**found, "command": f"luigi --module pipeline TrainModel --date {request.date}"}
 
-    def _seal(self, fetched: Mapping[str, Fetched], results: Path) -> None:
-        """Put the configs and queries that were in force beside the model.
+    def _seal(self, fetched: Mapping[str, Fetched], results: Path) -> list[Path]:
+        """Put the configs and queries that were in force beside the model. Returns the copies.
 
         Data that are files have no queries; then those that application may need are the package's.
         """
@@ -168,11 +167,14 @@ class Stage:
         configs = sorted((self.package / "configs").glob("*.json"))
         for path in configs:
             _read_config(path, str(path))
-        for path in configs + (queries or sorted((self.package / "queries").glob("*.sql"))):
-            shutil.copyfile(path, results / path.name)
+        queries = queries or sorted((self.package / "queries").glob("*.sql"))
+        return [shutil.copyfile(path, results / path.name) for path in configs + queries]
 
     def _fetch_previous(self, request: RunRequest, tell: Tell) -> Mapping[str, Fetched]:
-        """The model to compare a new one with. What is wrong with it ends no training."""
+        """The model to compare a new one with. What is wrong with it ends no training.
+
+        That storage fails does: tried again, the training has something to be compared with.
+        """
         if PREVIOUS not in request.inputs:
             return {}
         try:
@@ -189,59 +191,6 @@ class Stage:
             folder.mkdir()
             self._inputs[source.marker] = fetch(source, folder, tell, names)
         return self._inputs[source.marker]
-
-
-def fetch(
-    source: Source,
-    folder: Path,
-    tell: Tell = say_nothing,
-    names: Sequence[str] | None = None,
-) -> Fetched:
-    """Bring the files of a finished run into `folder` and compare each with its checksum.
-
-    An attempt's own files lie in `folder` as they did when it made them, files from elsewhere
-    each in a numbered folder, as their names may be the same. With `names` only the files of
-    these names are brought.
-    Raises `ChecksumError` naming the file that is not the one that the marker lists.
-    """
-    marker = _read_marker(source)
-    if names is not None:
-        wanted = [each for each in marker.files if base_name(each.path) in names]
-        marker = replace(marker, files=wanted)
-    run_folder = source.marker.rpartition("/")[0]
-
-    def bring(numbered: tuple[int, File]) -> Path:
-        number, each = numbered
-        url = file_url(run_folder, each.path)
-        own = each.path.removeprefix(f"{marker.job}/")
-        path = folder / (own if own != each.path else f"{number}/{base_name(url)}")
-        _bring(url, each, source.marker, path)
-        return path
-
-    paths = transfer(bring, list(enumerate(marker.files)), tell)
-    return Fetched(folder, marker, paths, f"{run_folder}/{marker.job}")
-
-
-def _read_marker(source: Source) -> Marker:
-    content = storage.open(source.marker).read(source.marker)
-    if checksums.of_bytes(content) != source.checksum:
-        raise ChecksumError(
-            f"{source.marker} was replaced since this job was asked for. Run the task again."
-        )
-    return Marker.parse(content, source.marker)
-
-
-def _bring(url: str, listed: File, marker: str, path: Path) -> None:
-    try:
-        storage.open(url).download(url, path)
-    except ObjectMissingError:
-        cleaned.refuse(marker)
-        raise
-    if not checksums.matches(path, listed.checksum):
-        raise ChecksumError(
-            f"{url} is not the file that {marker} lists (its checksum differs)."
-            " Make it again: delete the marker and run the task."
-        )
 
 
 def upload(folder: Path, run_folder: str, attempt: str, tell: Tell = say_nothing) -> list[File]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 # Before anything of the package: it offers its tasks to whoever has loaded Luigi.
 import luigi  # noqa: F401
 
-from pipeline import settings
+from pipeline import pipes, settings
 from pipeline.dates import parse_day
 from pipeline.errors import PipelineError
 from pipeline.verbs import DATA, JOB_TASKS, TASKS
@@ -191,4 +191,4 @@ def _ask(words: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(pipes.run(main))

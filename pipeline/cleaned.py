@@ -5,6 +5,7 @@ import json
 from pipeline import storage
 from pipeline.errors import ObjectMissingError
 from pipeline.layout import cleaned_beside
+from pipeline.remaking import how_to_remake
 from pipeline.times import now
 
 
@@ -27,6 +28,6 @@ def refuse(marker: str) -> None:
     except ObjectMissingError:
         return
     raise ObjectMissingError(
-        f"The files of {marker.rpartition('/')[0]} were cleaned on {when[:10]}, for their age. Have"
-        " them made again: `python -m pipeline forget TASK DATE`, and run the task."
+        f"The files of {marker.rpartition('/')[0]} were cleaned on {when[:10]}, for their age."
+        f" {how_to_remake(marker)}"
     )

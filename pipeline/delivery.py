@@ -3,26 +3,22 @@
 What the application told of drift goes after them, into a table of its own.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
-from pipeline import cleaned, finished, storage
-from pipeline.errors import ChecksumError, DataError, ObjectMissingError, TableError
+from pipeline import cleaned, finished, storage, views
+from pipeline.errors import DataError, TableError
 from pipeline.layout import DRIFT_TABLE, PREDICTIONS, base_name, file_url
 from pipeline.marking import mark
 from pipeline.model_package import sealed_key
 from pipeline.records import Marker, RunRequest, Source
+from pipeline.remaking import how_to_remake
 from pipeline.times import now
 from pipeline.warehouse import Batch, Warehouse
 
-# A child of Luigi's logger: one level and one format for all that a command says.
-logger = logging.getLogger("luigi-interface.pipeline")
-
-VIEW, DRIFT_VIEW = "predictions", "drift"
 _DRIFT = "How far the data of a date are from those of the training: one row for each feature."
 
 
@@ -41,13 +37,14 @@ class Delivery:
         predictions = finished.read_marker(source.marker)
         files = find_files(source, predictions)
         batch = _describe(source, predictions, files, results)
+        views.require(self.warehouse, views.PREDICTIONS, self.table)
         loaded = self.warehouse.load(batch, self.table)
         if predictions.rows is not None and loaded.rows != predictions.rows:
             raise TableError(
                 f"{self.table} has {loaded.rows} rows of {request.date} after the load, but"
                 f" {source.marker} says {predictions.rows}. Run the task again."
             )
-        publish_once(self.warehouse, VIEW, self.table)  # type: ignore[arg-type]  # hashed by identity
+        views.publish_once(self.warehouse, views.PREDICTIONS, self.table)  # type: ignore[arg-type]
         drift = self._load_drift(source, predictions, files, results)
         about = {**loaded.about, "table": self.table, **({"drift": drift} if drift else {})}
         return mark(self.family, request, results, began, rows=loaded.rows, about=about)
@@ -55,9 +52,13 @@ class Delivery:
     def _load_drift(
         self, source: Source, predictions: Marker, files: Sequence[str], results: str
     ) -> Mapping[str, Any]:
-        """Load what was told of drift, and say how. No-op when nothing was."""
+        """Load what was told of drift, and say how.
+
+        When nothing was, what another model told of the date goes: it is about other predictions.
+        """
         described = predictions.about.get("drift")
         if not described:
+            self.warehouse.clear(self.drift_table, predictions.date)
             return {}
         batch = Batch(
             date=predictions.date,
@@ -65,23 +66,13 @@ class Delivery:
             columns=described["columns"],
             key=("feature",),
             # Under a name of its own, so that both loads of an attempt are told apart.
-            attempt=f"{results}/{DRIFT_VIEW}",
+            attempt=f"{results}/{views.DRIFT}",
             rows=described["rows"],
             holds=_DRIFT,
         )
         loaded = self.warehouse.load(batch, self.drift_table)
-        try:
-            publish_once(self.warehouse, DRIFT_VIEW, self.drift_table)  # type: ignore[arg-type]
-        except TableError as error:
-            # Somebody had a table of that name before there were such views. Predictions are there.
-            logger.warning("there is no view %s of %s: %s", DRIFT_VIEW, self.drift_table, error)
+        views.offer_once(self.warehouse, views.DRIFT, self.drift_table)  # type: ignore[arg-type]
         return {**loaded.about, "table": self.drift_table, "rows": loaded.rows}
-
-
-@cache
-def publish_once(warehouse: Warehouse, view: str, table: str) -> None:
-    """Once in a process: the view that is there then stays."""
-    warehouse.publish(view, table)
 
 
 def _describe(source: Source, predictions: Marker, files: Sequence[str], results: str) -> Batch:
@@ -90,7 +81,7 @@ def _describe(source: Source, predictions: Marker, files: Sequence[str], results
     if not columns:
         raise DataError(
             f"{source.marker} does not say which columns its files have. Have the model write its"
-            " predictions as part-*.parquet, delete the marker, and run ApplyModel."
+            f" predictions as part-*.parquet. {how_to_remake(source.marker)}"
         )
     return Batch(
         date=predictions.date,
@@ -108,8 +99,8 @@ def _key(model: str) -> tuple[str, ...]:
     return sealed_key(model)
 
 
-def find_files(source: Source, made: Marker, task: str = "ApplyModel") -> list[str]:
-    """The URLs of the files that `task` has made, each compared with the marker's checksum."""
+def find_files(source: Source, made: Marker) -> list[str]:
+    """The URLs of the files that a run has made, each compared with the marker's checksum."""
     folder = source.marker.rpartition("/")[0]
     stats = storage.open(folder).stats(f"{folder}/{made.job}")
     urls = []
@@ -117,15 +108,9 @@ def find_files(source: Source, made: Marker, task: str = "ApplyModel") -> list[s
         url = file_url(folder, each.path)
         if url not in stats:
             cleaned.refuse(source.marker)
-            raise ObjectMissingError(
-                f"{url} does not exist, and {source.marker} lists it. Make it again: delete the"
-                f" marker and run {task}."
-            )
+            raise finished.gone(url, source.marker)
         if stats[url].checksum != each.checksum:
-            raise ChecksumError(
-                f"{url} is not the file that {source.marker} lists. Make it again: delete the"
-                f" marker and run {task}."
-            )
+            raise finished.changed(url, source.marker)
         urls.append(url)
     return urls
 
@@ -135,7 +120,7 @@ def _named(source: Source, files: Sequence[str], pattern: str) -> list[str]:
     named = [url for url in files if fnmatchcase(base_name(url), pattern)]
     if not named:
         raise DataError(
-            f"{source.marker} lists no {pattern}. Have the model write its results so, delete the"
-            " marker, and run ApplyModel."
+            f"{source.marker} lists no {pattern}. Have the model write its results so."
+            f" {how_to_remake(source.marker)}"
         )
     return named

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pipeline import checksums, finished
-from pipeline.errors import ChecksumError, FormatError
+from pipeline.errors import FormatError
 from pipeline.layout import DRIFT, Layout
 from pipeline.records import File
 
@@ -77,16 +77,13 @@ def _read(date: datetime.date, marker: str) -> Drift | None:
     if found is None:
         return None
     url, listed = found
-    return _parse(date, _checked(url, listed), url)
+    return _parse(date, _checked(url, listed, marker), url)
 
 
-def _checked(url: str, listed: File) -> bytes:
+def _checked(url: str, listed: File, marker: str) -> bytes:
     content = finished.read(url)
     if checksums.of_bytes(content, listed.checksum.partition(":")[0]) != listed.checksum:
-        raise ChecksumError(
-            f"{url} is not the file that its marker lists. Make it again: `python -m pipeline"
-            " forget ApplyModel DATE`, and run the task."
-        )
+        raise finished.changed(url, marker)
     return content
 
 

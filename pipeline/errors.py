@@ -105,11 +105,15 @@ class JobFailedError(PipelineError):
 
 
 class FallbackError(PipelineError):
-    """A date was filled by an older model, since the training of its own, of `date`, has failed."""
+    """A date was filled by an older model, since the training of its own, of `date`, has failed.
 
-    def __init__(self, message: str, date: datetime.date) -> None:
+    `untold` is the URL of what says so until people know.
+    """
+
+    def __init__(self, message: str, date: datetime.date, untold: str) -> None:
         super().__init__(message)
         self.date = date
+        self.untold = untold
 
 
 class CancelError(PipelineError):

@@ -8,19 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline import charts, finished, storage
-from pipeline.delivery import find_files, publish_once
+from pipeline import charts, finished, storage, views
+from pipeline.delivery import find_files
 from pipeline.errors import DataError, FormatError, ObjectMissingError, TableError
 from pipeline.layout import Layout
 from pipeline.marking import describe, mark
 from pipeline.records import Marker, RunRequest, Source
+from pipeline.remaking import how_to_remake
 from pipeline.times import now
 from pipeline.warehouse import Batch, Warehouse
 
 # A child of Luigi's logger: one level and one format for all that a command says.
 logger = logging.getLogger("luigi-interface.pipeline")
 
-VIEW = "evaluations"
 MEASURED = "evaluation"
 PAGE = "evaluations.html"
 _HOLDS = "How good the predictions for a date were, once the truth had come: one row."
@@ -64,7 +64,7 @@ class EvaluationDelivery:
                 f"{self.table} has {loaded.rows} rows of {request.date} after the load, and an"
                 " evaluation is one. Run the task again."
             )
-        publish_once(self.warehouse, VIEW, self.table)  # type: ignore[arg-type]  # by identity
+        views.offer_once(self.warehouse, views.EVALUATIONS, self.table)  # type: ignore[arg-type]
         page = self._draw(request.date, f"{results}/{PAGE}")
         return mark(
             self.family,
@@ -102,11 +102,11 @@ def _describe(source: Source, evaluation: Marker, results: str) -> Batch:
     if not columns or not rows:
         raise DataError(
             f"{source.marker} lists no row to load. Have the model package's `evaluation` write it"
-            " as part-0.parquet, forget MeasurePredictions of this date, and run the task again."
+            f" as part-0.parquet. {how_to_remake(source.marker)}"
         )
     return Batch(
         date=evaluation.date,
-        files=find_files(source, replace(evaluation, files=rows), "MeasurePredictions"),
+        files=find_files(source, replace(evaluation, files=rows)),
         columns=columns,
         key=("model_date",),
         attempt=results,
@@ -120,15 +120,17 @@ def _read_figures(url: str) -> Figures:
     listed = finished.find_file(url, _METRICS)
     if listed is None:
         raise DataError(
-            f"{url} lists no {_METRICS}. Have the model package's `evaluation` write it, forget"
-            " MeasurePredictions of this date, and run the task again."
+            f"{url} lists no {_METRICS}. Have the model package's `evaluation` write it."
+            f" {how_to_remake(url)}"
         )
     path, _ = listed
     try:
         found = json.loads(finished.read(path))
         return {name: found[name] for name in ("rows", "unlabelled", "metrics", "trained")}
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} does not say what was measured: {error!r}. Correct it.") from None
+        raise DataError(
+            f"{path} does not say what was measured: {error!r}. {how_to_remake(path)}"
+        ) from None
 
 
 def _find_figures(url: str) -> Figures | None:

@@ -38,11 +38,11 @@ class QueryExtraction:
         query = self._compose(recipe, request.date)
         extraction = self.warehouse.extract(query.text, query.parameters, recipe.key, results)
         self.bounds.check(extraction.rows, request)
+        store = storage.open(results)
         texts = {f"{results}/{name}": text for name, text in recipe.texts().items()}
-        for url, text in texts.items():
-            storage.open(url).write(url, text.encode())
-        stats = storage.open(results).stats(results)
-        files = [describe(url, stats[url], request.folder) for url in (*extraction.files, *texts)]
+        written = {url: store.write(url, text.encode()) for url, text in texts.items()}
+        made = {**extraction.files, **written}
+        files = [describe(url, stat, request.folder) for url, stat in made.items()]
         about = {
             **extraction.about,
             "columns": dict(extraction.columns),

@@ -2,16 +2,16 @@
 
 A training is given up by whoever sees it fail for good, with a record beside its last claim. The
 command that fills a date by an older model fails once that is done, so that its exit status and
-the notices say it; the next command finds the date done.
+the notices say it; the next command finds the date done, unless this one was killed before people
+knew.
 """
 
 import datetime
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from pipeline import claims, finished, settings, storage
+from pipeline import claims, finished, settings, storage, untold
 from pipeline.dates import days_before
 from pipeline.errors import (
     DataError,
@@ -20,15 +20,13 @@ from pipeline.errors import (
     ObjectMissingError,
     Problem,
 )
-from pipeline.layout import MARKER, Run, cleaned_beside, given_up
+from pipeline.inventory import find_newest
+from pipeline.layout import Run, given_up, untold_beside
 from pipeline.models import MODEL, training_run
 from pipeline.opening import current_layout
 from pipeline.records import GivenUp
 from pipeline.targets import RunTarget
 from pipeline.times import now
-
-if TYPE_CHECKING:
-    from pipeline.tasks import TrainModel
 
 # A child of Luigi's logger: one level and one format for all that a command says.
 logger = logging.getLogger("luigi-interface.pipeline")
@@ -61,14 +59,21 @@ def is_settled(date: datetime.date) -> bool:
     return _read_given_up(own, number) is not None and _newest_allowed(own, date) is not None
 
 
-def find_newest(first: datetime.date, before: datetime.date) -> Run | None:
-    """The newest finished model of [`first`, `before`) whose files are still there."""
-    layout = current_layout()
-    folder = layout.family("training")
-    urls = {entry.url for entry in storage.open(folder).list(folder)}
-    markers = [url for url in urls if url.endswith(f"/{MARKER}")]
-    runs = [layout.run_at(url) for url in markers if cleaned_beside(url) not in urls]
-    return max((run for run in runs if run and first <= run.date < before), default=None)
+def is_tried(run: Run) -> bool:
+    """Whether a training is done, or was given up since this command first looked at it."""
+    return RunTarget(run).exists() or _given_up_since(run) is not None
+
+
+@contextmanager
+def trying() -> Iterator[None]:
+    """Let trainings fail for good in the block, and only say so: an older model may do."""
+    try:
+        yield
+    except JobFailedError as error:
+        if not all(problem.for_good for problem in error.problems):
+            # The next command tries again.
+            raise
+        logger.warning("%s", error)
 
 
 @contextmanager
@@ -81,7 +86,7 @@ def recording(runs: Iterable[Run]) -> Iterator[None]:
         for run in runs:
             problem = problems.get(run.date)
             if problem and problem.for_good:
-                record = GivenUp(problem.reason, problem.log, now())
+                record = GivenUp(problem.reason, problem.log, now(), problem.detail)
                 # Somebody else may have claimed the next attempt by now: that one is not over.
                 storage.write_once(given_up(run, problem.claim), record.dump())
         raise
@@ -93,30 +98,18 @@ def reason_given_up(run: Run) -> str | None:
     return record.reason if record else None
 
 
-def train_or_fall_back(training: "TrainModel", date: datetime.date) -> None:
-    """Train the model of `date`. When that fails and an older one may predict it, only say so.
+def settle(date: datetime.date) -> None:
+    """Say which model predicts `date`, whose own training was tried, unless it is its own.
 
-    Many dates may want the same training: in one command it is tried once.
     Raises `JobFailedError` when there is none that may.
     """
-    if is_settled(date):
-        return
-    own = training_run(date)
-    if record := _given_up_since(own):
-        raise JobFailedError(
-            f"{own} failed: {record.reason}\n{_no_model(date)}",
-            [Problem(own.date, record.reason, log=record.log, for_good=True)],
-        )
-    try:
-        training.run()
-    except JobFailedError as error:
-        if not all(problem.for_good for problem in error.problems):
-            # The next command tries again.
-            raise
-        older = find_model(date)
-        if older is None:
-            raise JobFailedError(f"{error}\n{_no_model(date)}", error.problems) from None
-        logger.warning("%s\n%s is to be predicted by the model of %s.", error, date, older.date)
+    own, found = training_run(date), find_model(date)
+    if found is None:
+        record = _read_given_up(own, claims.read_standing(own).number)
+        reason = record.reason if record else "why is not known"
+        raise JobFailedError(f"{own} failed: {reason}\n{_no_model(date)}", _problems(own, record))
+    if found != own:
+        logger.warning("%s is to be predicted by the model of %s.", date, found.date)
 
 
 def refuse_mix(date: datetime.date, model: datetime.date) -> None:
@@ -130,11 +123,19 @@ def refuse_mix(date: datetime.date, model: datetime.date) -> None:
         )
 
 
-def tell(date: datetime.date) -> None:
-    """Raise `FallbackError` when the predictions of `date` are by an older model than its own."""
-    own = training_run(date)
-    used = _model_of(current_layout().run("application", date))
-    if used is None or used.date >= own.date or RunTarget(own).exists():
+def note(load: Run) -> None:
+    """Leave it to whoever comes next to tell of a date, should this command be killed before."""
+    if _older_model(load.date):
+        untold.note(load)
+
+
+def tell(load: Run) -> None:
+    """Raise `FallbackError` when the predictions of a date are by an older model than its own."""
+    date, own = load.date, training_run(load.date)
+    used = _older_model(date)
+    if used is None:
+        if settings.pipeline().fallback_days:
+            untold.take_back([untold_beside(load)])
         return
     reason = reason_given_up(own)
     raise FallbackError(
@@ -142,7 +143,16 @@ def tell(date: datetime.date) -> None:
         f" failed. When that is mended, type: luigi --module pipeline TrainModel --date {own.date}"
         f"{f'. Why it failed: {reason}' if reason else ''}",
         own.date,
+        untold_beside(load),
     )
+
+
+def _older_model(date: datetime.date) -> Run | None:
+    """The model that has predicted `date` in place of its own, which is not there by now."""
+    own = training_run(date)
+    used = _model_of(current_layout().run("application", date))
+    is_older = used is not None and used.date < own.date and not RunTarget(own).exists()
+    return used if is_older else None
 
 
 def _read_given_up(run: Run, number: int) -> GivenUp | None:
@@ -159,6 +169,12 @@ def _given_up_since(run: Run) -> GivenUp | None:
     return _read_given_up(run, number) if number > _found.get(run.folder, number) else None
 
 
+def _problems(run: Run, record: GivenUp | None) -> list[Problem]:
+    if record is None:
+        return []
+    return [Problem(run.date, record.reason, record.detail, record.log, for_good=True)]
+
+
 def _maker_of_data(date: datetime.date) -> Run | None:
     """The model whose query has made the data of `date`: the one that fits them."""
     data = current_layout().run("data/application", date)
@@ -172,11 +188,12 @@ def _model_of(run: Run) -> Run | None:
 
 
 def _newest_allowed(own: Run, date: datetime.date) -> Run | None:
-    return find_newest(days_before(date, settings.pipeline().fallback_days), own.date)
+    first = days_before(date, settings.pipeline().fallback_days)
+    return find_newest(current_layout(), first, own.date)
 
 
 def _no_model(date: datetime.date) -> str:
-    newest = find_newest(datetime.date.min, training_run(date).date)
+    newest = find_newest(current_layout(), datetime.date.min, training_run(date).date)
     found = f"the newest before it is of {newest.date}" if newest else "there is none before it"
     days = settings.pipeline().fallback_days
     return f"No other model may predict {date}: fallback_days is {days}, and {found}."

@@ -4,17 +4,34 @@ import datetime
 from functools import lru_cache
 
 from pipeline import checksums, storage
-from pipeline.errors import ObjectMissingError
+from pipeline.errors import ChecksumError, ObjectMissingError
 from pipeline.layout import Run, base_name, file_url, marker_date
 from pipeline.records import File, Marker, Source
+from pipeline.remaking import how_to_remake
 
 _KEPT = 1000
 
+# Markers that this process wrote, by URL: nobody has to read them back.
+_written: dict[str, bytes] = {}
 
-@lru_cache(_KEPT)
+
 def read(url: str) -> bytes:
     """A marker, or a small file that a marker lists. Raises `ObjectMissingError`."""
+    return _written.get(url) or _read(url)
+
+
+@lru_cache(_KEPT)
+def _read(url: str) -> bytes:
     return storage.open(url).read(url)
+
+
+def finish(run: Run, marker: Marker) -> bool:
+    """Write the marker of a run. False when another attempt has done so already."""
+    content = marker.dump()
+    if not storage.write_once(run.marker, content):
+        return False
+    _written[run.marker] = content
+    return True
 
 
 def read_marker(url: str) -> Marker:
@@ -49,3 +66,17 @@ def is_finished(run: Run) -> bool:
 def seal(run: Run) -> Source:
     """The run as something that another is made from."""
     return Source(run.marker, checksums.of_bytes(read(run.marker)))
+
+
+def changed(url: str, marker: str) -> ChecksumError:
+    """What is to be raised when the file at `url` is not the one that the marker lists."""
+    return ChecksumError(
+        f"{url} is not the file that {marker} lists (its checksum differs). {how_to_remake(marker)}"
+    )
+
+
+def gone(url: str, marker: str) -> ObjectMissingError:
+    """What is to be raised when the file at `url`, which the marker lists, is not there."""
+    return ObjectMissingError(
+        f"{url} does not exist, and {marker} lists it. {how_to_remake(marker)}"
+    )

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 MARKER = "_SUCCESS"
+UNTOLD = "untold.json"
 # Of an application's files: what is loaded into the tables of predictions and of drift, and what
 # says more of drift.
 PREDICTIONS, DRIFT_TABLE, DRIFT = "part-*.parquet", "drift.parquet", "drift.json"
@@ -148,6 +149,15 @@ class Layout:
         return Job(name, f"{self.root}/jobs/{name}")
 
     @property
+    def waits(self) -> str:
+        """The folder of all dates whose sources were not complete when they were asked for."""
+        return f"{self.root}/waits"
+
+    def waiting(self, date: datetime.date) -> str:
+        """What says that the data before `date` were not complete."""
+        return f"{self.waits}/date={date}.json"
+
+    @property
     def told(self) -> str:
         """The folder of all notices."""
         return f"{self.root}/told"
@@ -185,6 +195,11 @@ def run_beside(folder: str, date: datetime.date) -> str:
 def cleaned_beside(marker: str) -> str:
     """Where it is said that files which a marker lists were deleted for their age."""
     return f"{marker.rpartition('/')[0]}/cleaned.json"
+
+
+def untold_beside(run: Run) -> str:
+    """Where it is said that nobody was told yet which model a load's predictions are by."""
+    return f"{run.folder}/{UNTOLD}"
 
 
 def given_up(run: Run, number: int) -> str:

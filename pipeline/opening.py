@@ -146,7 +146,7 @@ def open_warehouse() -> "Warehouse":
         return _open_bigquery(*url.removeprefix("bigquery://").split("/"))
     from pipeline import warehouse
 
-    return warehouse.open(url, settings.tables())
+    return warehouse.open(url, settings.tables(), settings.pipeline().name)
 
 
 def _open_docker() -> "Compute":

@@ -29,14 +29,19 @@ class Condition(StrEnum):
     RUNNING = "running"
     FAILED = "failed"
     MISSING = "missing"
+    # More than storage tells of what is missing: see `outstanding`.
+    WAITING = "waiting"
+    DUE = "due"
+    LATER = "later"
 
 
 @dataclass(frozen=True)
 class RunState:
     """How a run stands.
 
-    `words` say why it failed or is stale, or what its job does; `progress` is 0 to 1. `job` made
-    it, works on it, or was the last to try; `machine` is where a job works that has not ended.
+    `words` say why it failed or is stale, what its job does, or what the model warned of;
+    `progress` is 0 to 1. `job` made it, works on it, or was the last to try; `machine` is where a
+    job works that has not ended.
     """
 
     run: Run
@@ -121,7 +126,8 @@ class Overview:
     def _read_finished(self, run: Run, marker: Marker) -> RunState:
         why = self._staleness.explain(run, marker) if self._staleness else ""
         condition = Condition.STALE if why else Condition.DONE
-        return RunState(run, condition, why, 1.0, self.layout.job(marker.job))
+        words = why or "; ".join(map(str, marker.about.get("warnings", ())))
+        return RunState(run, condition, words, 1.0, self.layout.job(marker.job))
 
     def _read_failure(self, run: Run, job: Job) -> Failure | None:
         """Why the run's job could not do it, if it is said anywhere."""

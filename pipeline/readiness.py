@@ -4,7 +4,7 @@ import datetime
 import logging
 from functools import cache
 
-from pipeline import opening, queries, settings
+from pipeline import opening, queries, settings, waits
 from pipeline.errors import QueryError
 from pipeline.model_package import read_ready
 
@@ -21,8 +21,9 @@ def is_ready(date: datetime.date) -> bool:
     """
     if date not in _ready and _ask(date):
         _ready.add(date)
+        waits.take_back(opening.current_layout(), date)
     if date not in _ready:
-        _warn(date)
+        _tell(date)
     return date in _ready
 
 
@@ -49,8 +50,9 @@ def _ask(date: datetime.date) -> bool:
 
 
 @cache
-def _warn(date: datetime.date) -> None:
+def _tell(date: datetime.date) -> None:
     """Once in a process: Luigi asks again and again."""
+    waits.note(opening.current_layout(), date)
     logger.warning("%s. The date waits; type the command again later.", _not_ready(date))
 
 

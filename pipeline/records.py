@@ -204,11 +204,12 @@ class Failure(Record):
 
 @dataclass(frozen=True)
 class GivenUp(Record):
-    """Why nobody tries a run again by himself: the last `reason`, and the URL of its log."""
+    """Why nobody tries a run again by himself: the last `reason`, its detail, its log's URL."""
 
     reason: str
     log: str | None
     given_up_at: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)

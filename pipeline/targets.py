@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import luigi
 
 from pipeline import storage
-from pipeline.layout import MARKER, Run
+from pipeline.layout import MARKER, UNTOLD, Run
 
 _seen: set[str] = set()
 _surveyed: set[str] = set()
@@ -44,9 +44,14 @@ def survey(families: Iterable[str]) -> None:
     _surveyor_pid = os.getpid()
     for family in families:
         for entry in storage.open(family).list(family):
-            if entry.url.endswith(f"/{MARKER}"):
+            if entry.url.endswith((f"/{MARKER}", f"/{UNTOLD}")):
                 _seen.add(entry.url)
         _surveyed.add(f"{family}/")
+
+
+def is_there(url: str) -> bool:
+    """Whether something that may go again lies beside a marker."""
+    return url in _seen if _is_surveyed(url) else storage.open(url).exists(url)
 
 
 def remember(runs: Iterable[Run]) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import luigi
 from luigi.configuration import get_config
 
-from pipeline import detaching, opening, settings
+from pipeline import detaching, notices, opening, settings, untold
 from pipeline.dates import (
     Dates,
     DayParameter,
@@ -28,12 +28,13 @@ from pipeline.dates import (
     refuse_untold,
     training_date,
 )
-from pipeline.errors import PipelineError
+from pipeline.errors import FallbackError, PipelineError
 from pipeline.layout import Run, marker_date
 from pipeline.models import MODEL, model_date, training_run
 from pipeline.opening import current_layout, current_load_family, current_schedule
 from pipeline.targets import RunTarget
 from pipeline.times import now
+from pipeline.untold import ToldTarget
 
 if TYPE_CHECKING:
     from pipeline.compute import Compute
@@ -143,8 +144,9 @@ class ExtractData(RunTask):
 
     @property
     def priority(self) -> int:  # type: ignore[override]  # luigi asks the task, too
-        # Luigi lends it to what it stands on: here to ApplyModel, whose batches it would break up.
-        return 8 if self.action == "evaluation" else 30
+        # Before what it is for, so that as many dates as can be share a job. Luigi lends it to what
+        # a task stands on: here to ApplyModel, whose batches it would break up.
+        return {"training": 50, "application": 30, "evaluation": 8}[self.action]
 
     @property
     def dates(self) -> Dates:
@@ -261,10 +263,10 @@ class TrainModel(JobTask):
         return {"data": ExtractData("training", date)}
 
     def compared_with(self, date: datetime.date) -> Mapping[str, Run]:
-        from pipeline import fallback
+        from pipeline import inventory
         from pipeline.records import PREVIOUS
 
-        newest = fallback.find_newest(datetime.date.min, before=date)
+        newest = inventory.find_newest(current_layout(), datetime.date.min, before=date)
         return {PREVIOUS: newest} if newest else {}
 
     def run(self) -> None:
@@ -278,44 +280,57 @@ class TrainModel(JobTask):
 
         first = min(self.dates)
         constants = _constants(first, first, job="")
-        running.check_promises([target.run for target in self.output()], constants)
+        runs = [target.run for target in self.output()]
+        running.check_promises(runs, constants)
+        running.tell_warnings(runs)
+
+
+class TryTraining(TrainModel):
+    """The same where an older model may do: done as well when it is given up in this command.
+
+    A task of its own, since Luigi holds back all that stands on one that failed.
+    """
+
+    told_as = TrainModel.__name__
+
+    def complete(self) -> bool:
+        from pipeline import fallback
+
+        return all(fallback.is_tried(each.run) for each in self.output()) or super().complete()
+
+    def run(self) -> None:
+        from pipeline import fallback
+
+        with fallback.trying():
+            super().run()
 
 
 class ModelInForce(RunTask):
-    """A model that may predict `date`: its own, or an older one when its training is given up.
-
-    The training is no task of its own then: Luigi holds back all that stands on one that failed.
-    """
+    """A model that may predict `date`: its own, or an older one when its training is given up."""
 
     runs_family = TrainModel.action
-    told_as = "TrainModel"
+    told_as = TrainModel.__name__
     date = DayParameter()
     priority = 40
 
     @property
-    def training(self) -> TrainModel:
-        return TrainModel((model_date(self.date),))
+    def training(self) -> TryTraining:
+        return TryTraining((model_date(self.date),))
 
     @property
     def dates(self) -> Dates:
         return self.training.dates
 
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
-        return self.training.sources(date)
+        return {"training": self.training}
 
     def open_compute(self) -> "Compute":
         return self.training.open_compute()
 
-    def process_resources(self) -> dict[str, int]:
-        return self.training.process_resources()
-
     def complete(self) -> bool:
-        from pipeline import fallback, running
+        from pipeline import fallback
 
-        settled = fallback.is_settled(self.date)
-        if not settled:
-            running.preload(self)
-        return settled
+        return fallback.is_settled(self.date)
 
     def requires(self) -> list[luigi.Task]:
         return [] if self.complete() else super().requires()
@@ -328,7 +343,7 @@ class ModelInForce(RunTask):
     def run(self) -> None:
         from pipeline import fallback
 
-        fallback.train_or_fall_back(self.training, self.date)
+        fallback.settle(self.date)
 
 
 class Retrain(luigi.WrapperTask):
@@ -396,10 +411,29 @@ class LoadToBigQuery(RunTask):
     def sources(self, date: datetime.date) -> Mapping[str, luigi.Task]:
         return {"predictions": ApplyModel((date,), strict=self.strict)}
 
+    def output(self) -> list[RunTarget]:
+        done = super().output()
+        falls_back = settings.pipeline().fallback_days
+        return [ToldTarget(target.run) for target in done] if falls_back else done
+
+    def run(self) -> None:
+        from pipeline import fallback
+
+        for target in self.output():
+            fallback.note(target.run)
+        super().run()
+
     def conclude(self) -> None:
         from pipeline import fallback
 
-        fallback.tell(self.date)
+        for target in self.output():
+            fallback.tell(target.run)
+
+    def on_failure(self, exception: BaseException) -> str:
+        if isinstance(exception, FallbackError) and not notices.wanted():
+            # Nobody else wants to know than who has read it just now.
+            untold.take_back([exception.untold])
+        return super().on_failure(exception)
 
     def open_compute(self) -> "Compute":
         return opening.open_delivery()

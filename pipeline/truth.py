@@ -35,16 +35,14 @@ class TruthExtraction:
         query = queries.compose_evaluation(labels, key, request.date, stop)
         extraction = self.warehouse.extract(query.text, query.parameters, key, results)
         text = f"{results}/{LABELS}"
-        storage.open(text).write(text, labels.encode())
-        stats = storage.open(results).stats(results)
-        urls = (*extraction.files, text)
+        made = {**extraction.files, text: storage.open(text).write(text, labels.encode())}
         return mark(
             "data/evaluation",
             request,
             results,
             began,
             rows=extraction.rows,
-            files=[describe(url, stats[url], request.folder) for url in urls],
+            files=[describe(url, stat, request.folder) for url, stat in made.items()],
             about={
                 **extraction.about,
                 "columns": dict(extraction.columns),

@@ -76,22 +76,24 @@ class Watch:
         seen = look()
         store = storage.open(self.job.folder)
         names = {base_name(each.url) for each in store.list(self.job.folder)}
-        if "started.json" in names and not self.started:
+        begins = "started.json" in names and not self.started
+        if begins:
             self.started, self.state = True, None
             self.pulse_since = time.monotonic()
             self._tell({})
-        self.note_ended_runs()
+        # What has just begun and goes on has refused nothing: the next look asks for that.
+        self.note_ended_runs(refused=not begins or seen.state is not State.RUNNING)
         return self._see(seen, failed="failure.json" in names)
 
-    def note_ended_runs(self) -> None:
-        """Look for markers and failures of the runs that are open."""
+    def note_ended_runs(self, *, refused: bool = True) -> None:
+        """Look for markers, and if `refused` for failures, of the runs that are open."""
         store = storage.open(self.job.folder)
         for run in self.open_runs:
             if finished.is_finished(run):
                 self.marked.add(run)
                 if len(self.runs) > 1:
                     logger.info("%s is done", run)
-            elif self.started and store.exists(run.failure(self.job.name)):
+            elif refused and self.started and store.exists(run.failure(self.job.name)):
                 self.refused.add(run)
 
     def _see(self, look: Look, *, failed: bool) -> Seen:

@@ -189,7 +189,7 @@ make_machine() {
     gcloud compute instances start $machine $(at) --zone $zone; }"
     explain "Its page, on http://localhost:8082, and its log" \
         "gcloud compute ssh $machine $(at) --zone $zone --tunnel-through-iap -- -L 8082:localhost:8082" \
-        "gcloud compute ssh $machine $(at) --zone $zone --tunnel-through-iap --command 'docker logs --tail 100 scheduler'"
+        "gcloud compute ssh $machine $(at) --zone $zone --tunnel-through-iap --command 'sudo docker logs --tail 100 scheduler'"
 }
 
 enable_services

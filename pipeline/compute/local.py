@@ -88,6 +88,9 @@ class LocalCompute:
         )
 
     def console(self, machine: str) -> str:
+        if not is_here(machine):
+            # It is asked for on the way to a failure, which it must not hide.
+            return ""
         try:
             content = (self._here(machine) / "console.txt").read_bytes()
         except FileNotFoundError:

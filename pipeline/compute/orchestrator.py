@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline import claims, storage
+from pipeline import claims, finished, storage
 from pipeline.compute import HERE, Found, Look, Machine
 from pipeline.compute.local import (
     acquire,
@@ -92,7 +92,7 @@ class OrchestratorCompute:
                 failure = Failure(FailureKind.ERROR, "orchestrator", str(error))
                 storage.write_once(run.failure(job.name), failure.dump())
             else:
-                storage.write_once(run.marker, marker.dump())
+                finished.finish(run, marker)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ class Failure:
     """One cause, and the dates that it left undone.
 
     `family` is the layout's word for a task with runs, None for any other. `detail` is the
-    traceback, `logs` are URLs.
+    traceback, `logs` are URLs, and so is `untold`, of what goes when people know.
     """
 
     task: str
@@ -37,6 +37,7 @@ class Failure:
     reason: str
     detail: str = ""
     logs: Sequence[str] = ()
+    untold: Sequence[str] = ()
 
 
 def describe(task: luigi.Task, cause: BaseException | str | None) -> list[Failure]:
@@ -60,7 +61,8 @@ def describe(task: luigi.Task, cause: BaseException | str | None) -> list[Failur
             for problem in cause.problems
         ]
     if isinstance(cause, FallbackError):
-        return [Failure("TrainModel", "training", [cause.date], _line(str(cause)))]
+        reason, untold = _line(str(cause)), [cause.untold]
+        return [Failure("TrainModel", "training", [cause.date], reason, untold=untold)]
     reason, detail = _explain(task, cause)
     return [Failure(name, family, dates, _line(reason), detail)] if reason else []
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline import notices, opening, settings, targets
+from pipeline import notices, opening, settings, targets, untold
 from pipeline.errors import NoticeError, PipelineError
 from pipeline.notices import notes
 from pipeline.notices.causes import group
@@ -43,7 +43,9 @@ def _tell(wanted: settings.notices, failures: Sequence[Failure]) -> None:
         sent = message is None or _send(wanted, message)
     finally:
         # An interrupt, too, leaves it to the next command.
-        if not sent:
+        if sent:
+            untold.take_back(url for failure in failures for url in failure.untold)
+        else:
             _take_back(told)
 
 

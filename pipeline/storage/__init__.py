@@ -42,17 +42,17 @@ class Storage(Protocol):
     def read(self, url: str) -> bytes:
         """Raise `ObjectMissingError` when nothing is at `url`."""
 
-    def write(self, url: str, content: bytes, *, create_only: bool = False) -> None:
-        """Raise `ObjectExistsError` when `create_only` and something is there already."""
+    def write(self, url: str, content: bytes, *, create_only: bool = False) -> Stat:
+        """Returns what `stat` says of the object.
+
+        Raises `ObjectExistsError` when `create_only` and something is there already.
+        """
 
     def list(self, folder: str) -> Iterator[Entry]:
         """Every object below `folder`, at any depth, ordered by URL. Nothing there: no entry."""
 
     def upload(self, path: Path, url: str, *, create_only: bool = False) -> Stat:
-        """Copy the file at `path` to `url`, with the promises of `write`.
-
-        Returns what `stat` says of the object.
-        """
+        """Copy the file at `path` to `url`, with the promises of `write`."""
 
     def download(self, url: str, path: Path) -> None:
         """Copy the object to the file `path`. Raise `ObjectMissingError` when nothing is there."""
@@ -65,6 +65,12 @@ class Storage(Protocol):
 
     def stats(self, folder: str) -> Mapping[str, Stat]:
         """What `stat` says of every object below `folder`, by its URL, in as few requests."""
+
+    def list_remains(self, folder: str) -> Iterator[Entry]:
+        """What writers left below `folder` that were killed more than a day ago, by URL.
+
+        No other listing shows it. What a writer may still be at work on is not among it.
+        """
 
     def delete(self, url: str) -> None:
         """Take the object away. No-op when nothing is at `url`."""

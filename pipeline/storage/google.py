@@ -63,9 +63,10 @@ class GoogleStorage:
         _compare(url, blob, checksums.of_bytes(content, checksums.CRC32C))
         return bytes(content)
 
-    def write(self, url: str, content: bytes, *, create_only: bool = False) -> None:
+    def write(self, url: str, content: bytes, *, create_only: bool = False) -> Stat:
         stat = Stat(len(content), checksums.of_bytes(content, checksums.CRC32C))
         self._put(io.BytesIO(content), stat, url, create_only=create_only)
+        return stat
 
     def list(self, folder: str) -> Iterator[Entry]:
         for url, blob in self._blobs(folder, "generation"):
@@ -96,6 +97,11 @@ class GoogleStorage:
     def stats(self, folder: str) -> dict[str, Stat]:
         blobs = self._blobs(folder, "crc32c")
         return {url: Stat(blob.size, _checksum(blob)) for url, blob in blobs}
+
+    def list_remains(self, folder: str) -> Iterator[Entry]:
+        # An upload that is not finished is no object, and is forgotten after a week. Source:
+        # cloud.google.com/storage/docs/resumable-uploads
+        return iter(())
 
     def delete(self, url: str) -> None:
         with _naming("delete", url):

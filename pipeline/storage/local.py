@@ -1,18 +1,41 @@
 """Objects as files of this machine. A URL is an absolute path, taken literally.
 
 A write goes to a file beside the object that no listing shows; it is put in place, whole, by one
-call of the kernel, and is on the disk before that. Being killed leaves at most such a file.
+call of the kernel, and is on the disk before that. Being killed leaves at most such a file, which
+`list_remains` finds.
 """
 
 import errno
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline import checksums
 from pipeline.storage import Entry, Stat, disk, wording
+
+# No writer is at work on one file for so long.
+_REMAINS_SECONDS = 24 * 60 * 60
+
+
+class _File(NamedTuple):
+    """A file that was met on the way, whether it is an object or to become one."""
+
+    path: str
+    name: str
+    status: os.stat_result
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.name.startswith(disk.UNFINISHED)
+
+    def entry(self) -> Entry:
+        status = self.status
+        version = f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
+        return Entry(self.path, status.st_size, version)
 
 
 class LocalStorage:
@@ -26,15 +49,16 @@ class LocalStorage:
         with disk.naming(f"read {url}"), disk.missing(url):
             return Path(url).read_bytes()
 
-    def write(self, url: str, content: bytes, *, create_only: bool = False) -> None:
+    def write(self, url: str, content: bytes, *, create_only: bool = False) -> Stat:
         with disk.naming(f"write {url}"), disk.unfinished(Path(url)) as unfinished:
             unfinished.write_bytes(content)
             _put(unfinished, Path(url), create_only=create_only)
+        return Stat(len(content), checksums.of_bytes(content))
 
     def list(self, folder: str) -> Iterator[Entry]:
         with disk.naming(f"list {folder}"):
-            entries = sorted(_entries(folder.rstrip("/") or "/"), key=lambda entry: entry.url)
-        yield from entries
+            found = [file for file in _walk(folder) if not file.is_unfinished]
+        yield from _entries(found)
 
     def upload(self, path: Path, url: str, *, create_only: bool = False) -> Stat:
         with disk.naming(f"write {url}"), disk.unfinished(Path(url)) as unfinished:
@@ -57,6 +81,12 @@ class LocalStorage:
 
     def stats(self, folder: str) -> dict[str, Stat]:
         return {entry.url: self.stat(entry.url) for entry in self.list(folder)}
+
+    def list_remains(self, folder: str) -> Iterator[Entry]:
+        before = time.time() - _REMAINS_SECONDS
+        with disk.naming(f"list {folder}"):
+            found = [file for file in _walk(folder) if file.is_unfinished]
+        yield from _entries(file for file in found if file.status.st_mtime < before)
 
     def delete(self, url: str) -> None:
         with disk.naming(f"delete {url}"):
@@ -98,23 +128,19 @@ def _to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def _entries(folder: str) -> Iterator[Entry]:
+def _entries(files: Iterable[_File]) -> list[Entry]:
+    return [file.entry() for file in sorted(files)]
+
+
+def _walk(folder: str) -> Iterator[_File]:
     """Files below `folder`, in no order. What vanishes while we look was never there."""
     try:
-        items = list(os.scandir(folder))
+        items = list(os.scandir(folder.rstrip("/") or "/"))
     except (FileNotFoundError, NotADirectoryError):
         return
     for item in items:
         if item.is_dir():
-            yield from _entries(item.path)
-        elif not item.name.startswith(disk.UNFINISHED) and (entry := _entry(item)):
-            yield entry
-
-
-def _entry(item: os.DirEntry[str]) -> Entry | None:
-    try:
-        status = item.stat()
-    except FileNotFoundError:
-        return None
-    version = f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
-    return Entry(item.path, status.st_size, version)
+            yield from _walk(item.path)
+            continue
+        with suppress(FileNotFoundError):
+            yield _File(item.path, item.name, item.stat())

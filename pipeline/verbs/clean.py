@@ -9,11 +9,13 @@ What goes, of runs older than a day that a person names:
 - the weights of models that were in force only on older dates; their card, configs, queries and
   metrics stay
 
+And whatever the day, what writers left that were killed on the way: no reader ever sees it.
+
 A run whose files go gets a `cleaned.json` first: who needs them later reads that, and what to do.
 """
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline import cleaned, finished, opening, settings, storage
@@ -55,7 +57,10 @@ def clean(days: int, *, dry_run: bool = False) -> None:
     found = list(_find(before))
     entries = [entry for waste in found for entry in waste.entries]
     size = sum(entry.size_bytes for entry in entries) / 1e6
+    root = opening.current_layout().root
+    remains = list(storage.open(root).list_remains(root))
     amount = f"{len(entries):,} files, {size:,.1f} MB, of {len(found):,} runs before {before}"
+    amount += _say_remains(remains)
     if dry_run:
         print(f"Would delete {amount}.")
         return
@@ -64,7 +69,16 @@ def clean(days: int, *, dry_run: bool = False) -> None:
             cleaned.note(waste.run.marker, days)
         for entry in waste.entries:
             storage.open(entry.url).delete(entry.url)
+    for entry in remains:
+        storage.open(entry.url).delete(entry.url)
     print(f"Deleted {amount}. Markers are kept, and the models that dates may need.")
+
+
+def _say_remains(remains: Sequence[Entry]) -> str:
+    if not remains:
+        return ""
+    size = sum(entry.size_bytes for entry in remains) / 1e6
+    return f", and {size:,.1f} MB that killed writers left"
 
 
 def _find(before: datetime.date) -> Iterator[Waste]:

@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
-from rich.console import Console
 from rich.table import Table
 
 from pipeline import settings
 from pipeline.errors import PipelineError
 from pipeline.verbs import examinations
+from pipeline.verbs.screen import Screen
 
 _FAILED = 1
 
@@ -61,7 +61,7 @@ def _print(findings: list[Finding]) -> None:
     for each in findings:
         mark = "[green]ok[/]" if each.healthy else "[bold red]wrong[/]"
         table.add_row(mark, each.subject, _plain(each.words))
-    Console(highlight=False).print(table)
+    Screen().print(table)
 
 
 def _plain(words: str) -> str:

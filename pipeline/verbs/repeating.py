@@ -76,7 +76,8 @@ class Rehearsal:
 
     def is_repeatable(self, warehouse: Asking) -> bool:
         """Whether the model predicts the same however rows come; prints what is known."""
-        with tempfile.TemporaryDirectory() as name:
+        # When one file is refused, others may still be on their way into it.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
             folder = Path(name)
             self.model.fetch(folder)
             rows = _lay_out(warehouse.ask(self.features), folder)
@@ -146,6 +147,6 @@ def _lay_out(features: Extraction, folder: Path) -> int:
 
 
 def _describe_file(path: Path) -> Extraction:
-    file = pq.ParquetFile(path)
+    file, url = pq.ParquetFile(path), str(path)
     columns = {field.name: str(field.type) for field in file.schema_arrow}
-    return Extraction((str(path),), file.metadata.num_rows, columns)
+    return Extraction({url: storage.open(url).stat(url)}, file.metadata.num_rows, columns)

@@ -1,12 +1,13 @@
 """`show`: the predictions of a date, and where model, metrics, card and logs lie."""
 
 import datetime
+from collections.abc import Collection
 
 import duckdb
 
-from pipeline import finished, opening
+from pipeline import finished, opening, storage
 from pipeline.errors import ObjectMissingError
-from pipeline.layout import Run
+from pipeline.layout import Run, cleaned_beside
 from pipeline.model_package import sealed_key
 from pipeline.records import Marker
 
@@ -26,8 +27,11 @@ def show(date: datetime.date) -> None:
     model_url = application.made_from["model"].marker
     print(f"{layout.table}, date = {date}: {load.rows:,} rows, by the model of {model.date}")
     print(_head(layout.table, date, sealed_key(model_url)))
-    for label, path in _places(model, model_url).items():
-        print(f"{label:<8} {path}")
+    places = _places(model, model_url)
+    there = {entry.url for entry in storage.open(model_url).list(model_url.rpartition("/")[0])}
+    for label, path in places.items():
+        is_there = any(url == path or url.startswith(f"{path}/") for url in there)
+        print(f"{label:<8} {path}{'' if is_there else _why_gone(model_url, there)}")
     for label, marker in (("training", model), ("applying", application)):
         print(f"{label:<8} {layout.job(marker.job).log}")
 
@@ -45,6 +49,11 @@ def _places(model: Marker, url: str) -> dict[str, str]:
     labels = {"model.joblib": "model", "model": "model", "metrics.json": "metrics"}
     labels["card.html"] = "card"
     return {label: f"{folder}/{name}" for name, label in labels.items() if name in names}
+
+
+def _why_gone(url: str, there: Collection[str]) -> str:
+    """Of a file of the model at `url`: deleted for its age, or else by somebody."""
+    return f" ({'deleted by clean' if cleaned_beside(url) in there else 'it is not there'})"
 
 
 def _follow(marker: Marker, name: str) -> Marker:

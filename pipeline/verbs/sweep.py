@@ -9,7 +9,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.table import Table
 
 from pipeline import claims, jobs, opening, storage
@@ -17,6 +16,7 @@ from pipeline.compute import Found
 from pipeline.errors import ObjectMissingError
 from pipeline.layout import Job, Run
 from pipeline.records import RunRequest
+from pipeline.verbs.screen import Screen
 
 _WORKS, _ENDED, _UNKNOWN = "works", "has ended", "not known"
 
@@ -88,7 +88,7 @@ def _print(machines: Sequence[Judged]) -> None:
         table.add_column(title, no_wrap=True)
     for each in machines:
         table.add_row(each.found.job, each.verdict, each.found.kind, _age(each.found))
-    Console(highlight=False).print(table)
+    Screen().print(table)
     if any(each.dead for each in machines):
         print("Delete those whose job has ended: python -m pipeline sweep --delete")
 

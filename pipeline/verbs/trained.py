@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pipeline import checksums, finished, settings, storage
-from pipeline.errors import ChecksumError, DataError
-from pipeline.layout import Run, base_name, file_url
+from pipeline import finished, settings
+from pipeline.errors import DataError
+from pipeline.fetching import fetch
+from pipeline.layout import Run, base_name
 from pipeline.model_package import read_sealed
 from pipeline.records import Marker
 from pipeline.verbs.runs import open_overview
@@ -47,17 +48,7 @@ class Trained:
 
     def fetch(self, folder: Path) -> None:
         """Bring its files into a folder within. Raises `ChecksumError` for one that was changed."""
-        for each in self.marker.files:
-            url = file_url(self.run.folder, each.path)
-            path = folder / _HOME / each.path.removeprefix(f"{self.marker.job}/")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            storage.open(url).download(url, path)
-            if not checksums.matches(path, each.checksum):
-                raise ChecksumError(
-                    f"{url} is not the file that {self.run.marker} lists (its checksum differs)."
-                    f" Type `python -m pipeline forget TrainModel {self.run.date}`, and train it"
-                    " again."
-                )
+        fetch(finished.seal(self.run), folder / _HOME)
 
     def apply(self, folder: Path, ways: Sequence[Mapping[str, Any]]) -> list[Path]:
         """Predict in several ways with the model that was fetched to `folder`, by one process.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.errors import SettingsError
+from pipeline.storage import Stat
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Extraction:
-    """What a query left in storage: `files` (URLs of Parquet), `rows`, and columns as name -> type.
+    """What a query left in storage: `files` of Parquet by URL, `rows`, columns as name -> type.
 
     Types are Arrow's, in the words of `str(pyarrow.DataType)`. `about` holds what the marker is to
     say of how it was done: names of jobs, bytes billed.
     """
 
-    files: tuple[str, ...]
+    files: Mapping[str, Stat]
     rows: int
     columns: Mapping[str, str]
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -101,9 +102,12 @@ class Warehouse(Protocol):
         """Replace one date of `table` by the rows of `batch`, and nothing else.
 
         Makes the table when it is not there, and its columns that are new in the files. Raises
-        `TableError` when the files' columns do not fit the table's, and `DataError` when the files
-        hold no row, or rows of another date.
+        `TableError` when the files' columns do not fit the table's, or when that is another
+        model's, and `DataError` when the files hold no row, or rows of another date.
         """
+
+    def clear(self, table: str, date: datetime.date) -> None:
+        """Take the rows of one date out of `table`. No-op without any, and without a table."""
 
     def differences(self, table: str, columns: Mapping[str, str]) -> list[str]:
         """Why `load` would refuse files with `columns`, a sentence each.
@@ -128,7 +132,7 @@ class Warehouse(Protocol):
         """Make the view `view`, which shows all of `table`.
 
         No-op when the view is there already, unless `replace`: then it shows `table` from now on.
-        Raises `TableError` when `table` is not there, or when `view` is a table.
+        Raises `TableError` when `view` is a table, and else `TableMissingError` without `table`.
         """
 
     def examine(self) -> str:
@@ -139,17 +143,18 @@ class Warehouse(Protocol):
 
 
 def open(  # noqa: A001 - the port's own word: warehouse.open(url)
-    url: str, tables: Mapping[str, str] | None = None
+    url: str, tables: Mapping[str, str] | None = None, owner: str = ""
 ) -> Warehouse:
     """The warehouse at `url`.
 
     `tables` are for a local warehouse, whose queries read files: table name -> URL of a CSV or
-    Parquet file, which may be a pattern.
+    Parquet file, which may be a pattern. `owner` is the model whose tables it makes: another's are
+    refused.
     """
     if url.startswith("/") and url.endswith(".duckdb"):
         from pipeline.warehouse.local import LocalWarehouse
 
-        return LocalWarehouse(url, tables or {})
+        return LocalWarehouse(url, tables or {}, owner)
     raise SettingsError(
         f"There is no warehouse {url}. Set `warehouse` under [pipeline] to a file that ends in"
         " .duckdb."

@@ -112,6 +112,14 @@ def missing_table(table: str) -> TableMissingError:
     return TableMissingError(f"There is no table {table}. Load a date into it first.")
 
 
+def foreign(table: str, owner: str, ours: str, as_told: str, home: str) -> TableError:
+    """`as_told` says where `owner` is known from, `home` what a model can have for itself."""
+    return TableError(
+        f"{table} holds what the model {owner} has made, as {as_told}. Give {ours} a {home} of its"
+        " own: correct `warehouse` under [pipeline] in luigi.cfg."
+    )
+
+
 def is_view(name: str) -> TableError:
     return TableError(f"{name} is a view. Load into the table that it shows.")
 

@@ -7,8 +7,9 @@ without anything from outside. Nothing here decides anything.
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,9 @@ from prediction.core.importance import Importance
 from prediction.core.measured import Measured
 from prediction.core.previous import Previous, lower_is_better
 from prediction.core.samples import Sample
+
+if TYPE_CHECKING:
+    import jinja2
 
 FORMAT = 1
 JSON, HTML = "card.json", "card.html"
@@ -224,16 +228,8 @@ def _made(config: TrainingConfig, path: str) -> dict[str, Any]:
 def _page(card: Mapping[str, Any]) -> str:
     from prediction.core import card_charts
 
-    with versions.apart():
-        import jinja2
-
-    template = Path(__file__).with_name("card.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"number": _number, "percent": _percent, "pretty": _pretty}
     worse_by = card["importance"]["worse_by"]
-    return environment.from_string(template).render(
+    return _template().render(
         **card,
         ordered=sorted(card["metrics"].items(), key=lambda each: each[0].startswith(_OF_A_CLASS)),
         charts=card_charts.draw(card["curves"]),
@@ -241,6 +237,20 @@ def _page(card: Mapping[str, Any]) -> str:
         most_features=MOST_FEATURES,
         most_metrics=MOST_METRICS,
     )
+
+
+@cache
+def _template() -> "jinja2.Template":
+    """Compiled once for all dates of a job."""
+    with versions.apart():
+        import jinja2
+
+    text = Path(__file__).with_name("card.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"number": _number, "percent": _percent, "pretty": _pretty}
+    return environment.from_string(text)
 
 
 def _finite(value: float | None) -> float | None:

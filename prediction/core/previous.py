@@ -63,7 +63,7 @@ def measure(config: TrainingConfig, sample: Sample, measured: Measured | None) -
 def check(found: Mapping[str, float], previous: Previous, config: TrainingConfig) -> None:
     """Raise `QualityError` when metrics `found` are worse than `not_worse_by` allows.
 
-    A metric that the previous model does not have, or has as NaN, is told in the log.
+    What can't be compared is let pass: see `warnings`.
     """
     for name in config.not_worse_by:
         if name not in found:
@@ -71,8 +71,6 @@ def check(found: Mapping[str, float], previous: Previous, config: TrainingConfig
                 f"there is no metric {name!r} to compare with the previous model's. There are: "
                 f"{', '.join(found)}. Correct `not_worse_by`."
             )
-        if previous.compared and math.isnan(previous.metrics.get(name, math.nan)):
-            logger.warning("the previous model has no %s: it is not compared", name)
     worse = [
         f"{name} is {found[name]:.6g}, and the previous model's is {previous.metrics[name]:.6g} on "
         f"the same rows: worse by more than {allowed:.6g}"
@@ -85,6 +83,23 @@ def check(found: Mapping[str, float], previous: Previous, config: TrainingConfig
             f"{'; '.join(worse)}. Nothing was saved. Look at the data and the model, or raise "
             "`not_worse_by`."
         )
+
+
+def warnings(previous: Previous, config: TrainingConfig) -> list[str]:
+    """What `not_worse_by` could not guard, in sentences. Of a first model nothing is said."""
+    if not config.not_worse_by or config.previous_path is None:
+        return []
+    if not previous.compared:
+        return [
+            "This model may be worse than the previous one, which it was not compared with:"
+            f" {previous.why_not.rstrip('.')}. It is kept all the same, so `not_worse_by` has"
+            " guarded nothing. Look at its card"
+        ]
+    return [
+        f"The previous model has no {name}, so that `not_worse_by` has not guarded it"
+        for name in config.not_worse_by
+        if math.isnan(previous.metrics.get(name, math.nan))
+    ]
 
 
 def lower_is_better(name: str, config: TrainingConfig) -> bool:

@@ -42,6 +42,7 @@ def train(config: TrainingConfig, progress: Progress) -> int:
     metrics.check(found, config.floors, config.ceilings)
     old = previous.measure(config, sample, measured)
     previous.check(found, old, config)
+    progress.warn(previous.warnings(old, config))
     told = card.describe(config, sample, measured, old)
     model, seen = (measured.model, measured.predicted) if measured else (None, None)
     # The rows held out are not needed twice while all rows are fitted on.

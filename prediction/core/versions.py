@@ -25,7 +25,7 @@ def imported() -> dict[str, str]:
     tops = _tops() - _apart
     ours = set(providers.get(__package__ or "", []))
     found = {name for top in tops for name in providers.get(top, [])} - ours
-    return {name: metadata.version(name) for name in sorted(found, key=str.lower)}
+    return {name: _installed(name) for name in sorted(found, key=str.lower)}
 
 
 @contextmanager

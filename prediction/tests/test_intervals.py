@@ -54,6 +54,7 @@ def test_19_of_20_intervals_of_the_area_under_the_curve_hold_it():
     assert 0.92 <= np.mean([low <= true <= high for low, high in found]) <= 0.98
 
 
+@pytest.mark.slow
 def test_19_of_20_intervals_of_the_average_precision_hold_it():
     true = average_precision_score(*world(10_000, rows=2_000_000))
     found = [intervals.average_precision(*world(seed), seed) for seed in range(WORLDS)]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,18 @@ from prediction.tests.bench import Bench
 MODELS = "prediction.tests.models:"
 
 
-@pytest.fixture
-def former(bench: Bench) -> Bench:
-    """A bench with a good model in `former`."""
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a good model."""
+    bench = Bench(tmp_path_factory.mktemp("good"))
     assert bench.train(bench.training_data(u=np.zeros(400))) == 0
-    bench.model.rename(bench.folder / "former")
+    return bench.model
+
+
+@pytest.fixture
+def former(bench: Bench, good: Path) -> Bench:
+    """A bench with a good model in `former`."""
+    shutil.copytree(good, bench.folder / "former")
     return bench
 
 
@@ -81,10 +89,11 @@ def test_a_metric_of_its_own_counts_and_a_ceiling_turns_its_direction(
         assert "largest is 1, and the previous model's is 3" in bench.error
 
 
-def test_a_metric_that_only_the_new_model_has_is_not_compared(former: Bench, caplog: Any) -> None:
+def test_a_metric_that_only_the_new_model_has_is_not_compared(former: Bench) -> None:
     keys = {"model": MODELS + "Measured", "not_worse_by": {"largest": 0}}
     assert retrain(former, **keys) == 0
-    assert "the previous model has no largest: it is not compared" in caplog.text
+    told = "warning: The previous model has no largest, so that `not_worse_by` has not guarded it"
+    assert told in former.told
 
 
 def test_a_metric_that_is_not_measured_is_named(former: Bench) -> None:
@@ -100,6 +109,14 @@ def test_without_a_previous_model_nothing_is_refused_and_the_log_says_so(
     assert bench.train(**worse(), not_worse_by={"roc_auc": 0}) == 0
     assert "there is no previous model, so `not_worse_by` compares nothing" in caplog.text
     assert "No previous model is compared: there is none." in bench.page
+
+
+def test_what_is_compared_or_not_asked_for_is_no_warning(former: Bench) -> None:
+    assert retrain(former, not_worse_by={"roc_auc": 0.5}) == 0
+    assert "warning" not in former.told
+    spoil_weights(former)
+    assert retrain(former) == 0
+    assert "warning" not in former.told
 
 
 def test_without_rows_held_out_the_card_says_so(former: Bench) -> None:
@@ -135,6 +152,9 @@ def test_a_previous_model_that_can_not_be_read_is_told_and_ends_nothing(
     assert words in former.card["previous"]["why_not"]
     assert str(former.folder) not in former.card["previous"]["why_not"]
     assert "the previous model is not compared: " in caplog.text
+    [line] = [line for line in former.told.splitlines() if " warning: " in line]
+    assert "This model may be worse than the previous one, which it was not compared with" in line
+    assert words in line
 
 
 @pytest.mark.parametrize(

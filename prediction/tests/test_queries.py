@@ -163,6 +163,7 @@ def test_a_label_counts_the_first_day_of_its_window_and_not_the_last(tmp_path):
     assert dict(zip(found["customer_id"], found["churned"], strict=True)) == {1: False, 2: True}
 
 
+@pytest.mark.slow
 def test_twenty_runs_on_all_threads_give_the_same_bytes(tmp_path):
     everything = tmp_path / "everything.parquet"
     rows = pd.read_csv(EVERYTHING, parse_dates=["date"])

@@ -103,3 +103,19 @@ def test_a_model_that_is_worse_than_the_previous_one_is_not_kept(project):
     project.edit_config("training", parameters={"slope": 1.0})
     assert project.luigi("TrainModel", "--date", "2024-04-01").status == 0
     assert "previous model" in card(project, "2024-04-01").read_text()
+
+
+def test_a_guard_that_guarded_nothing_is_told_by_the_training_and_by_status(project):
+    assert project.luigi("TrainModel", "--date", "2024-02-01").status == 0
+    project.edit_config("training", not_worse_by={"roc_auc": 0}, ignore=["spent"])
+    ended = project.luigi(*TRAIN)
+    assert ended.status == 0, ended.output
+    why = "it needs the feature 'spent', which the data do not have"
+    assert (
+        "WARNING: training of 2024-03-01: This model may be worse than the previous" in ended.output
+    )
+    assert why in ended.output
+    ended = project.pipeline("status", "--start", "2024-03-05", "--stop", "2024-03-06")
+    assert ended.status == 0
+    assert "TrainModel 2024-03-01 is done, with a warning: This model may be worse" in ended.output
+    assert why in ended.output

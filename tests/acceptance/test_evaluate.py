@@ -3,6 +3,7 @@
 import datetime
 import json
 
+import duckdb
 import pytest
 from selenium.webdriver.common.by import By
 
@@ -60,6 +61,39 @@ def test_a_rerun_does_nothing(project):
     assert ended.status == 0
     assert "Did not run any tasks" in ended.output
     assert (project.job_names(), evaluations(project)) == (before, rows)
+
+
+def own_table(project, name: str) -> None:
+    house = project.folder / "var" / "warehouse.duckdb"
+    house.parent.mkdir(exist_ok=True)
+    with duckdb.connect(str(house)) as base:
+        base.execute(f"CREATE TABLE {name} AS SELECT 1 AS mine")
+
+
+def test_a_table_of_ones_own_that_is_called_evaluations_stops_no_date(project):
+    own_table(project, "evaluations")
+    ended = project.luigi("Backfill", "--of", "EvaluatePredictions", *RANGE)
+    assert ended.status == 0, ended.output
+    told = "WARNING: evaluations_v1 is loaded, and no view shows it: evaluations is a table. Rename"
+    assert ended.output.count(told) == 1, ended.output
+    assert project.table("SELECT mine FROM evaluations") == [(1,)]
+    assert len(evaluations(project)) == len(DATES)
+    assert project.luigi(*LOAD).status == 0
+    ended = project.pipeline("promote", "1")
+    assert ended.status == 0
+    assert "No view shows evaluations_v1: evaluations is a table. Rename it" in ended.output
+
+
+def test_a_table_of_ones_own_that_is_called_predictions_is_told_before_anything_is_loaded(project):
+    own_table(project, "predictions")
+    ended = project.luigi(*LOAD)
+    assert ended.status == 30
+    assert f"load of {DATE} failed: predictions is a table. Rename it" in ended.output
+    assert project.table("SELECT table_name FROM duckdb_tables()") == [("predictions",)]
+    with duckdb.connect(str(project.folder / "var" / "warehouse.duckdb")) as base:
+        base.execute("ALTER TABLE predictions RENAME TO mine")
+    assert project.luigi(*LOAD).status == 0
+    assert project.table("SELECT count(*) FROM predictions") == [(40,)]
 
 
 def test_a_marker_lists_the_page_and_what_it_was_made_from(project):
@@ -278,3 +312,30 @@ def training_data(project) -> bytes:
     [claim] = file.parents[1].glob("claim-1.json")
     claim.unlink()
     return content
+
+
+def status(project, date: str) -> list[str]:
+    """What stands in the row of a date, the model's own date apart."""
+    next_day = str(datetime.date.fromisoformat(date) + datetime.timedelta(days=1))
+    ended = project.pipeline("status", "--start", date, "--stop", next_day)
+    assert ended.status == 0, ended.output
+    return [word for word in ended.output.splitlines()[1].split() if "-" not in word]
+
+
+def test_status_says_whether_an_evaluation_is_to_come_due_or_done(project):
+    assert status(project, DATE) == ["missing"] * 3
+    assert project.luigi(*LOAD).status == 0
+    assert status(project, DATE)[-1] == "due"
+    assert project.luigi(*EVALUATE).status == 0
+    assert status(project, DATE)[-1] == "done"
+    day = today()
+    assert project.luigi("LoadToBigQuery", "--date", str(day)).status == 0
+    complete = day + datetime.timedelta(days=30)
+    ended = project.pipeline("status", "--last", "1")
+    assert ended.output.splitlines()[1].rstrip().endswith(f"from {complete:%m-%d}")
+
+
+def test_status_asks_for_no_evaluation_of_a_model_without_a_label(project):
+    project.edit_config("training", kind="none")
+    assert project.luigi(*LOAD).status == 0
+    assert status(project, DATE) == ["done"] * 3

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.acceptance.framework import use_framework
 from tests.listeners import listen_as_webhook
+from tests.waiting import wait_until
 
 LOAD = ("LoadToBigQuery", "--date", "2024-04-01")
 REASON = "roc_auc is 0.55, and its floor is 0.6"
@@ -109,6 +111,18 @@ def test_a_backfill_with_fallback_tries_a_training_once_however_many_dates_want_
     assert len(trainings(failing)) == 1
 
 
+def test_trainings_share_a_job_and_one_of_them_may_stand_in_for_another(project):
+    project.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    project.mischief("training", **{"2024-04-01": {"fail": REASON}})
+    days = ("Backfill", "--start", "2024-03-30", "--stop", "2024-04-03", "--fallback")
+    ended = project.luigi(*days)
+    assert ended.status == 30
+    assert f"training of 2024-04-01 failed: {REASON}" in ended.output
+    for day in ("2024-03-30", "2024-03-31", "2024-04-01", "2024-04-02"):
+        assert model_dates(project, day) == ["2024-03-01"]
+    assert len(project.job_names("training")) == 1
+
+
 def test_a_training_that_no_model_stands_in_for_is_tried_once_by_each_command(failing):
     failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 1")
     days = ("Backfill", "--start", "2024-04-01", "--stop", "2024-04-04", "--fallback")
@@ -198,6 +212,58 @@ def test_a_floor_that_is_missed_on_the_1st_is_told_and_its_end_is_told_once(proj
         assert project.luigi("TrainModel", "--date", "2024-04-01").status == 0
         assert webhook.texts[1:] == [webhook.texts[-1]]
         assert "Recovered: TrainModel 2024-04-01" in webhook.texts[-1]
+
+
+def test_a_command_that_is_killed_before_it_has_told_leaves_that_to_the_next(failing):
+    failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    failing.set(notices="webhook = env:HOOK")
+    with listen_as_webhook() as webhook:
+        failing.environment = {"HOOK": webhook.address}
+        webhook.pause_seconds = 5
+        killed = failing.start(*LOAD)
+        wait_until(lambda: webhook.bodies)
+        killed.kill()
+        killed.communicate()
+        webhook.pause_seconds = 0
+        webhook.bodies.clear()
+        # As if it had not come so far as to write down that it tells.
+        shutil.rmtree(failing.root / "told")
+        rows, jobs = failing.table(), failing.job_names()
+        for words in (LOAD, ("Backfill", "--start", "2024-04-01", "--stop", "2024-04-02")):
+            ended = failing.luigi(*words)
+            if words is LOAD:
+                assert ended.status == 30
+                told = "2024-04-01 is loaded, but its predictions are by the model of 2024-03-01"
+                assert told in ended.output
+            else:
+                assert ended.status == 0, ended.output
+        assert [told in text for text in webhook.texts] == [True]
+        assert (failing.table(), failing.job_names()) == (rows, jobs)
+
+
+def test_whoever_can_not_be_reached_is_told_by_the_next_command(failing):
+    failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    failing.set(notices="webhook = env:HOOK")
+    days = ("Backfill", "--start", "2024-04-01", "--stop", "2024-04-02", "--fallback")
+    with listen_as_webhook() as webhook:
+        failing.environment = {"HOOK": webhook.address}
+        webhook.status = 404
+        assert failing.luigi(*days, "--workers", "2").status == 30
+        webhook.status = 200
+        assert failing.luigi(*days).status == 30
+        assert "is loaded, but its predictions are by the model" in webhook.texts[-1]
+        assert failing.luigi(*days).status == 0
+
+
+def test_what_was_not_told_need_not_be_any_more_when_the_training_has_come(failing):
+    failing.replace_setting("[pipeline]", "[pipeline]\nfallback_days = 40")
+    failing.set(notices="webhook = env:HOOK")
+    assert failing.luigi(*LOAD).status == 30
+    failing.mischief("training")
+    failing.environment = {"HOOK": "http://127.0.0.1:1/nobody"}
+    assert failing.luigi("TrainModel", "--date", "2024-04-01").status == 0
+    assert failing.luigi(*LOAD).status == 0
+    assert not list(failing.root.glob("load/*/date=2024-04-01/untold.json"))
 
 
 def test_a_model_is_compared_with_the_newest_before_it_and_does_not_stand_on_it(project):

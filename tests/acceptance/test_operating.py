@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -35,7 +36,9 @@ def gate(project, tmp_path) -> Path:
 
 
 def conditions(project, *words: str) -> dict[tuple[str, str], str]:
+    """Of the runs that LoadToBigQuery makes."""
     told = json.loads(project.pipeline("status", *(words or RANGE), "--json").output)
+    told = [each for each in told if "evaluation" not in each["family"]]
     return {(each["family"].partition("/")[0], each["date"]): each["condition"] for each in told}
 
 
@@ -54,6 +57,7 @@ def test_nothing_is_there_yet(project):
         "TrainModel",
         "ApplyModel",
         "LoadToBigQuery",
+        "EvaluatePredictions",
     ]
     assert ended.output.count("missing") == 9
 
@@ -61,7 +65,8 @@ def test_nothing_is_there_yet(project):
 def test_what_is_done_is_told_with_the_date_of_the_model(filled):
     ended = filled.pipeline("status", *RANGE)
     assert ended.status == 0, ended.output
-    assert ended.output.splitlines()[1].split() == ["2024-03-04", "done", "03-01", "done", "done"]
+    first = ended.output.splitlines()[1].split()
+    assert first == ["2024-03-04", "done", "03-01", "done", "done", "due"]
     assert set(conditions(filled).values()) == {"done"}
     assert max(map(len, ended.output.splitlines())) <= 80
 
@@ -377,6 +382,32 @@ def test_who_needs_what_was_cleaned_reads_so(filled):
     assert (filled.run_folder("application", "2024-03-06") / "cleaned.json").exists()
 
 
+def test_what_was_cleaned_is_not_shown_as_if_it_were_there(filled):
+    assert filled.luigi("TrainModel", "--date", "2024-05-01").status == 0
+    [weights] = filled.run_folder("training", GATED).glob("*/model.joblib")
+    assert f"model    {weights}\n" in filled.pipeline("show", "2024-03-04").output
+    assert filled.pipeline("clean", "--older-than", "30").status == 0
+    ended = filled.pipeline("show", "2024-03-04")
+    assert ended.status == 0
+    assert f"model    {weights} (deleted by clean)\n" in ended.output
+
+
+def test_what_killed_writers_left_goes_and_what_is_being_written_stays(project):
+    folder = project.run_folder("training", "2024-03-01") / "a-job"
+    folder.mkdir(parents=True)
+    old, new = (folder / f".unfinished-{name}" for name in ("0123456789abcdef", "fedcba9876543210"))
+    for path in (old, new):
+        path.write_bytes(bytes(3_000_000))
+    two_days_ago = time.time() - 2 * 24 * 60 * 60
+    os.utime(old, (two_days_ago, two_days_ago))
+    words = ", and 3.0 MB that killed writers left"
+    assert words in project.pipeline("clean", "--older-than", "30", "--dry-run").output
+    assert old.exists()
+    assert words in project.pipeline("clean", "--older-than", "30").output
+    assert not old.exists()
+    assert new.exists()
+
+
 def test_days_that_are_none_are_refused(project):
     ended = project.pipeline("clean", "--older-than", "0")
     assert ended.status == 1
@@ -401,3 +432,56 @@ def test_two_names_in_one_storage_and_warehouse_never_see_each_other(filled, ano
     assert set(conditions(filled).values()) == {"done"}
     with duckdb.connect(str(filled.folder / "var" / "other.duckdb"), read_only=True) as base:
         assert base.sql("SELECT count(*) FROM predictions_v1").fetchall() == [(120,)]
+
+
+def test_another_models_table_is_not_loaded_into(filled, another_project):
+    rows = filled.table()
+    another_project.replace_setting("name = toy", "name = other")
+    house = filled.folder / "var" / "warehouse.duckdb"
+    another_project.replace_setting("warehouse = var/warehouse.duckdb", f"warehouse = {house}")
+    ended = another_project.luigi("LoadToBigQuery", "--date", "2024-03-04")
+    assert ended.status == 30
+    told = (
+        "predictions_v1 holds what the model toy has made, as its comment says. Give other a file"
+    )
+    assert told in ended.output
+    assert filled.table() == rows
+
+
+# Whoever reads may go
+
+
+@pytest.fixture
+def unread():
+    """A pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_verb_that_nobody_reads_any_more_ends_without_a_word(filled, unread, unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+
+    def end(*words: str, **streams: int) -> tuple[int, str]:
+        command = [sys.executable, "-m", "pipeline", *words]
+        ended = subprocess.run(
+            command,
+            cwd=filled.folder,
+            env=environment,
+            text=True,
+            check=False,
+            **{"stdout": unread, "stderr": subprocess.PIPE, **streams},
+        )
+        return ended.returncode, ended.stderr
+
+    quiet = (128 + signal.SIGPIPE, "")
+    assert end("status", *RANGE) == quiet
+    assert end("status", *RANGE, "--json") == quiet
+    assert end("doctor") == quiet
+    assert end("show", "2024-03-04") == quiet
+    assert end("show", "2024-04-05", stderr=subprocess.STDOUT)[0] == 128 + signal.SIGPIPE
+    status, words = end("show", "2024-04-05")
+    assert status == 1
+    assert words.startswith("error: LoadToBigQuery of 2024-04-05 is not done")

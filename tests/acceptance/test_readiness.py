@@ -1,5 +1,7 @@
 """Data that came late: the dates that need them wait, and people are told when it is time."""
 
+import re
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -84,3 +86,22 @@ def test_the_truth_is_waited_for_where_only_the_features_are_files(project):
     assert project.is_done("application", "2024-03-05"), ended.output
     assert ended.status == 20
     assert "the data before 2024-04-04 are not complete, says ready.sql" in ended.output
+
+
+def test_status_says_what_waits_since_when_and_for_what(waiting):
+    range_ = ("status", "--start", "2024-03-04", "--stop", "2024-03-07")
+    assert waiting.luigi("Backfill", *range_[1:]).status == 20
+    ended = waiting.pipeline(*range_)
+    assert ended.status == 0
+    line = next(line for line in ended.output.splitlines() if line.startswith("2024-03-05"))
+    assert line.split() == ["2024-03-05", "done", "03-01", "waiting", "missing"]
+    told = (
+        r"ApplyModel 2024-03-05, data/application waits: the data before 2024-03-05 were not"
+        r" complete, said ready\.sql on \d{4}-\d\d-\d\d at \d\d:\d\d \(UTC\)"
+    )
+    assert re.search(told, ended.output), ended.output
+    deliver(waiting)
+    assert waiting.luigi(*LOAD).status == 0
+    assert "wait" not in waiting.pipeline(*range_).output
+    assert waiting.pipeline("forget", "ExtractData", "2024-03-05", "--yes").status == 0
+    assert "wait" not in waiting.pipeline(*range_).output

@@ -139,6 +139,11 @@ class TestRows:
         found = client.list_rows(f"{table}$20240302", selected_fields=FIELDS)
         assert [row["id"] for row in found] == [2]
 
+    def test_of_a_partition_go_with_it_and_no_others(self, client, table):
+        client.delete_table(f"{table}$20240301")
+        assert [row["id"] for row in client.list_rows(client.get_table(table))] == [2]
+        client.delete_table(f"{table}$20240301", not_found_ok=True)
+
     def test_come_in_pages(self, client, table):
         found = client.list_rows(client.get_table(table), page_size=1)
         assert [len(list(page)) for page in found.pages] == [1, 1]

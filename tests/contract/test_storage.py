@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -271,6 +272,32 @@ def test_a_first_write_that_is_killed_leaves_nothing_to_see(store, side, python)
         assert set(sizes) <= {100_000_000}
 
 
+def test_what_a_killed_writer_left_can_be_found_and_deleted_a_day_later(tmp_path, python):
+    """In a folder; a bucket keeps nothing of an upload that was not finished."""
+    store, url = storage.open("/"), str(tmp_path / "model" / "model.joblib")
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom pipeline.storage import disk\n"
+        "with disk.unfinished(Path(sys.argv[1])) as half:\n"
+        "    half.write_bytes(b'half a model')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert python(code, url).wait() == -signal.SIGKILL
+    [left] = tmp_path.rglob("*.*")
+    assert list(store.list_remains(str(tmp_path))) == []
+    yesterday = time.time() - 25 * 60 * 60
+    os.utime(left, (yesterday, yesterday))
+    [remains] = store.list_remains(str(tmp_path))
+    assert (remains.url, remains.size_bytes) == (str(left), 12)
+    assert urls(store, str(tmp_path)) == []
+    store.delete(remains.url)
+    assert list(tmp_path.rglob("*.*")) == []
+
+
+def test_objects_are_no_remains(store, side, url):
+    store.write(url, b"content")
+    assert list(store.list_remains(side.folder)) == []
+
+
 def test_the_version_changes_with_content_of_the_same_size(store, url):
     versions = []
     for round_number in range(200):
@@ -340,6 +367,11 @@ def test_upload_and_stat_tell_the_files_size_and_checksum(store, url, tmp_path, 
     assert checksums.matches(source, stat.checksum)
     source.write_bytes(os.urandom(size) + b"more")
     assert not checksums.matches(source, stat.checksum)
+
+
+def test_a_write_tells_the_same_as_stat(store, url):
+    for content, create_only in ((b"", True), (b"a content", False)):
+        assert store.write(url, content, create_only=create_only) == store.stat(url)
 
 
 def test_a_stat_follows_the_content(store, url):

@@ -20,9 +20,10 @@ from pathlib import Path
 
 import pytest
 
-from container.staging import fetch, upload
+from container.staging import upload
 from pipeline import checksums, storage
 from pipeline.errors import ChecksumError, ObjectExistsError, ObjectMissingError, StorageError
+from pipeline.fetching import fetch
 from pipeline.records import Marker, Source
 from pipeline.storage.google import GoogleStorage
 from tests.cloud.fixtures import Cloud

@@ -44,6 +44,7 @@ def house(side: Side) -> Warehouse:
 def extract(side: Side, house: Warehouse) -> Callable[..., pa.Table]:
     def run(query: str, key: tuple[str, ...] = ("id",), **parameters: datetime.date) -> pa.Table:
         extraction = house.extract(query, parameters, key, f"{side.folder}/out")
+        assert extraction.files == storage.open(side.folder).stats(f"{side.folder}/out")
         tables = [side.get(url) for url in extraction.files]
         assert extraction.rows == sum(table.num_rows for table in tables)
         assert extraction.columns == {each.name: str(each.type) for each in tables[0].schema}
@@ -367,6 +368,48 @@ def test_no_rows_are_refused_and_the_partition_stays(side, house, load):
     assert house.read("p", DAY).num_rows == 2
 
 
+def test_a_date_is_cleared_and_no_other(house, load):
+    for date in (DAY, NEXT_DAY):
+        load("p", predictions(date), date=date)
+    for _ in range(2):
+        house.clear("p", DAY)
+        assert house.read("p", DAY).num_rows == 0
+    assert house.read("p", NEXT_DAY).num_rows == 2
+    assert load("p", predictions()) == 2
+
+
+def test_to_clear_a_table_that_is_not_there_makes_none(house, load):
+    house.clear("p", DAY)
+    load("other", predictions())
+    house.clear("p", DAY)
+    with pytest.raises(TableError, match="no table p"):
+        house.read("p", DAY)
+
+
+def test_a_view_can_not_be_cleared(house, load):
+    load("p", predictions())
+    house.publish("predictions", "p")
+    with pytest.raises(TableError, match="predictions is a view"):
+        house.clear("predictions", DAY)
+    assert house.read("p", DAY).num_rows == 2
+
+
+def test_a_table_of_another_model_is_neither_loaded_into_nor_cleared(side, house, load):
+    load("p", predictions())
+    other = side.make({}, owner="sales")
+    for change in (
+        lambda: other.load(side.batch(predictions(id=[8, 9])), "p"),
+        lambda: other.clear("p", DAY),
+    ):
+        with pytest.raises(
+            TableError,
+            match=r"p holds what the model churn has made, .* Give sales a \w+ of its own",
+        ):
+            change()
+    assert house.read("p", DAY, order=["id"])["id"].to_pylist() == [1, 2]
+    other.load(side.batch(predictions()), "q")
+
+
 def test_a_file_that_is_not_there_is_named(side, house):
     batch = replace(side.batch(predictions()), files=[f"{side.folder}/gone.parquet"])
     with pytest.raises(ObjectMissingError, match=r"gone\.parquet does not exist"):
@@ -416,6 +459,8 @@ def test_a_table_is_never_replaced_by_a_view_of_its_name(house, load):
         load(table, predictions())
     with pytest.raises(TableError, match="predictions is a table"):
         house.publish("predictions", "p", replace=True)
+    with pytest.raises(TableError, match="predictions is a table"):
+        house.publish("predictions", "not_yet")
     assert house.read("predictions", DAY).num_rows == 2
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from google.cloud import bigquery
 
-from pipeline import queries, storage
+from pipeline import queries, storage, times
 from pipeline.errors import DataError, QueryError, StorageError, TableError
 from pipeline.warehouse.google import GoogleWarehouse
 from tests.cloud.fixtures import Cloud
@@ -169,6 +169,8 @@ def test_a_load_replaces_one_partition_by_a_schema_that_is_told(side, house, clo
         "name": "STRING",
         "date": "DATE",
     }
+    assert load["timePartitioning"] == {"type": "DAY", "field": "date"}
+    assert load["clustering"] == {"fields": ["id"]}
 
 
 def test_every_job_and_table_is_labelled(open_side, cloud):
@@ -186,23 +188,6 @@ def test_every_job_and_table_is_labelled(open_side, cloud):
     ]
     made = [each.json["labels"] for each in asked(cloud, "POST .*/tables$")]
     assert made == [{**dated, "task": "extract"}, common, common]
-
-
-def test_a_table_of_another_model_is_left_alone(open_side):
-    side = open_side()
-    house = side.make({})
-    house.load(side.batch(predictions()), "p")
-    other = GoogleWarehouse(
-        house.dataset.project,
-        house.dataset.name,
-        billing_project=house.dataset.project,
-        source_dataset=house.dataset.source,
-        maximum_bytes_billed=10**9,
-        labels={"name": "sales", "version": "1"},
-    )
-    with pytest.raises(TableError, match=r"of the model churn, .* Give sales a dataset of its own"):
-        other.load(side.batch(predictions(id=[8, 9])), "p")
-    assert ids(house, "p") == [1, 2]
 
 
 def test_jobs_and_tables_have_names_that_a_person_can_read(side, house, extract):
@@ -469,6 +454,18 @@ def test_a_table_with_other_partitions_is_refused(side, house, client):
     )
     with pytest.raises(TableError, match=r"\.p is not partitioned by the days of the column date"):
         house.load(side.batch(predictions()), "p")
+
+
+def test_a_date_that_the_table_does_not_keep_is_refused_and_a_later_one_is_not(side, house, client):
+    table = bigquery.Table(house.dataset.path("p"), [bigquery.SchemaField("date", "DATE")])
+    month = 30 * 24 * 3600 * 1000
+    table.time_partitioning = bigquery.TimePartitioning(field="date", expiration_ms=month)
+    client.create_table(table)
+    refused = r"\.p keeps a date for 30 days, so that rows of 1998-04-01 would be dropped at once"
+    with pytest.raises(TableError, match=refused):
+        house.load(side.batch(predictions()), "p")
+    yesterday = times.today() - datetime.timedelta(days=1)
+    assert house.load(side.batch(predictions(yesterday), date=yesterday), "p").rows
 
 
 def test_a_dataset_that_is_not_there_is_told_with_the_command_that_makes_it(open_side):

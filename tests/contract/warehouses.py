@@ -36,13 +36,13 @@ ORDERS = pa.table(
 
 @dataclass
 class Side:
-    """A folder in storage, and a warehouse made of tables.
+    """A folder in storage, and a warehouse made of tables, for the model "churn" or another.
 
     `other_dates` is what it calls the dates of rows that should be of 1998-04-01 and are not.
     """
 
     folder: str
-    make: Callable[[dict[str, pa.Table]], Warehouse]
+    make: Callable[..., Warehouse]
     other_dates: str
     attempts: Iterator[int] = field(default_factory=itertools.count)
 
@@ -74,9 +74,9 @@ def local_side(tmp_path: Path) -> Side:
     # DuckDB takes a column from a folder named so, and brackets for a pattern, unless told not to.
     folder = tmp_path / "date=2001-01-01" / "a [b]"
 
-    def make(tables: dict[str, pa.Table]) -> Warehouse:
+    def make(tables: dict[str, pa.Table], owner: str = "churn") -> Warehouse:
         urls = {name: side.put(f"tables/{name}.parquet", table) for name, table in tables.items()}
-        return warehouse.open(str(tmp_path / "warehouse.duckdb"), urls)
+        return warehouse.open(str(tmp_path / "warehouse.duckdb"), urls, owner)
 
     side = Side(str(folder), make, other_dates="1998-04-02")
     return side
@@ -87,7 +87,7 @@ def google_side(cloud: Cloud, **options: Any) -> Side:
     folder, predictions, source = cloud.new_bucket(), cloud.new_dataset(), cloud.new_dataset()
     project, dataset = predictions.split(".")
 
-    def make(tables: dict[str, pa.Table]) -> Warehouse:
+    def make(tables: dict[str, pa.Table], owner: str = "churn") -> Warehouse:
         for name, table in tables.items():
             home, _, table_name = name.rpartition(".")
             home = make_dataset(project, home) if home else source
@@ -96,7 +96,7 @@ def google_side(cloud: Cloud, **options: Any) -> Side:
             "billing_project": project,
             "source_dataset": source,
             "maximum_bytes_billed": 10**9,
-            "labels": {"name": "churn", "version": "1"},
+            "labels": {"name": owner, "version": "1"},
             **options,
         }
         return GoogleWarehouse(project, dataset, **values)

@@ -20,11 +20,20 @@ how.register_profile(
     "here", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 how.register_profile("CI", how.get_profile("here"), derandomize=True)
-how.load_profile("CI" if "CI" in os.environ else "here")
 
 GOOD = {"name": "toy", "horizon_days": "30", "storage": "s", "warehouse": "w.duckdb"}
 
+FEW = 20  # examples of each test, for `make test-fast`; `make test` tries 100
+
 Configured = Callable[..., AbstractContextManager[ModuleType]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    profile = how.get_profile("CI" if "CI" in os.environ else "here")
+    if config.option.markexpr == "not slow":
+        profile = how(profile, max_examples=FEW)
+    how.register_profile("chosen", profile)
+    how.load_profile("chosen")
 
 
 @pytest.fixture

@@ -82,21 +82,21 @@ def columns(draw: st.DrawFn) -> list[tuple[str, str]]:
     return [(name, draw(STRINGS)) for name in names]
 
 
-@how(max_examples=60)
+@how(max_examples=min(60, how().max_examples))
 @given(st.data(), columns())
 def test_a_composed_query_returns_what_the_two_return(house, tmp_path, data, columns):
     features = data.draw(queries("@date", columns, where=""))
     labels = data.draw(queries("@stop", [("label", "it;s")], where="day >= @start OR"))
     composed = compose_training(features, labels, ["id"], DAY, DAY + datetime.timedelta(days=31))
     extraction = house.extract(composed.text, composed.parameters, ["id"], str(tmp_path / "data"))
-    found = pq.read_table(extraction.files[0])
+    found = pq.read_table(*extraction.files)
     assert found.column_names == ["id", *(name for name, _ in columns), "label"]
     assert found["id"].to_pylist() == [0, 1, 4, 5]
     for name, text in columns:
         assert set(found[name].to_pylist()) == {meaning(text)}
     alone = compose_application(features, DAY)
     extraction = house.extract(alone.text, alone.parameters, ["id"], str(tmp_path / "more"))
-    assert pq.read_table(extraction.files[0]).equals(found.drop_columns(["label"]))
+    assert pq.read_table(*extraction.files).equals(found.drop_columns(["label"]))
 
 
 @given(st.text(st.characters(codec="utf-8")) | st.lists(STRINGS | REMARKS | ENDS).map("".join))

@@ -2,13 +2,14 @@
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from pipeline import claims, storage
-from pipeline.compute import Look, Machine, State
+from pipeline.compute import Compute, Look, Machine, State
+from pipeline.compute.local import LocalCompute
 from pipeline.decision import Limits
 from pipeline.errors import (
     ComputeError,
@@ -86,10 +87,10 @@ class Scene:
     def run(self, date: datetime.date) -> Run:
         return self.layout.run("training", date)
 
-    def waiter(self, compute: ScriptedCompute) -> Waiter:
+    def waiter(self, compute: Compute) -> Waiter:
         return Waiter(self.layout, compute, LIMITS, BUDGETS, heartbeat_seconds=1)
 
-    def finish(self, compute: ScriptedCompute, *dates: datetime.date) -> None:
+    def finish(self, compute: Compute, *dates: datetime.date) -> None:
         self.waiter(compute).finish("training", [self.order(date) for date in dates])
 
     def order(self, date: datetime.date, image: str | None = None) -> Order:
@@ -491,6 +492,23 @@ def test_a_job_of_another_compute_is_only_watched(scene):
     scene.finish(compute, D1)
     assert job not in compute.launched
     assert compute.deleted == [(compute.machine(compute.launched[0]), False)]
+
+
+def test_a_process_of_a_host_that_is_no_more_is_given_up_once(scene, tmp_path, caplog):
+    """The machine was renamed, or the storage is shared with one that has gone."""
+    job = scene.claim_of_another(D1, compute="local")
+    request = replace(read_request(job), machine=f"gone:/work/jobs/{job.name}")
+    storage.open("/").write(job.request, request.dump())
+    start(job)
+    compute = LocalCompute(tmp_path / "work", tmp_path / "prediction")
+    with pytest.raises(JobFailedError, match="it went on past its deadline"):
+        scene.finish(compute, D1)
+    failure = Failure.parse(storage.open("/").read(job.failure), job.failure)
+    assert failure.kind is FailureKind.DEADLINE
+    assert "is a process of the machine gone. Go there." in caplog.text
+    # Who comes next does not wait for it.
+    scene.finish(ScriptedCompute(succeeds), D1)
+    assert scene.claims(D1) == ["claim-1.json", "claim-2.json"]
 
 
 def test_cancel_tells_before_it_deletes(scene):

@@ -107,9 +107,18 @@ def test_a_job_is_settled_by_the_last_marker_or_failure_of_a_run(scene):
     scene.mark(0)
     failure = Failure(FailureKind.MODEL_ERROR, "container", "a bad day")
     scene.store.write(scene.runs[1].failure(scene.job.name), failure.dump())
+    scene.observe()
     assert scene.observe().settled
     assert scene.watch.marked == {scene.runs[0]}
     assert scene.watch.refused == {scene.runs[1]}
+
+
+def test_a_job_that_is_over_when_it_is_first_looked_at_is_settled_at_once(scene):
+    scene.start()
+    for run in scene.runs:
+        failure = Failure(FailureKind.MODEL_ERROR, "container", "a bad day")
+        scene.store.write(run.failure(scene.job.name), failure.dump())
+    assert scene.watch.observe(lambda: Look(State.GONE)).settled
 
 
 def test_a_failure_of_the_whole_job_is_seen(scene):

@@ -163,7 +163,8 @@ class GoogleCompute:
 
     def find_all(self) -> Sequence[Found]:
         with naming(ComputeError, f"list the machines of {self.project}", denied=_LISTING):
-            found = self._api.list_all(self.project, f"labels.storage={self.digest}")
+            # In quotes, as a digest may have digits only, and be read as a number.
+            found = self._api.list_all(self.project, f'labels.storage="{self.digest}"')
         return [
             Found(
                 str(place),

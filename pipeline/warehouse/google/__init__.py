@@ -79,6 +79,9 @@ class GoogleWarehouse:
     def load(self, batch: Batch, table: str) -> Loaded:
         return partition.replace(self.jobs, batch, table)
 
+    def clear(self, table: str, date: datetime.date) -> None:
+        partition.clear(self.jobs, table, date)
+
     def differences(self, table: str, columns: Mapping[str, str]) -> list[str]:
         found = tables.find(self.dataset, table)
         return find_differences(describe(found.schema) if found else {}, columns)

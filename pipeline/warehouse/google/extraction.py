@@ -19,6 +19,7 @@ from requests.exceptions import RequestException
 from pipeline import storage
 from pipeline.errors import QueryError, StorageError
 from pipeline.google_cloud import REQUEST_SECONDS
+from pipeline.storage import Stat
 from pipeline.warehouse import Extraction, refusals
 from pipeline.warehouse.google.dataset import RETRY
 from pipeline.warehouse.google.failures import over_limit
@@ -187,10 +188,10 @@ class Extractor:
                 timeout=_DELETE_SECONDS,
             )
 
-    def _find_files(self) -> tuple[str, ...]:
-        found = storage.open(self.folder).list(self.folder)
+    def _find_files(self) -> dict[str, Stat]:
+        found = storage.open(self.folder).stats(self.folder)
         start = f"{self.folder}/part-"
-        files = tuple(each.url for each in found if each.url.startswith(start))
+        files = {url: stat for url, stat in found.items() if url.startswith(start)}
         if not files:
             raise StorageError(
                 f"BigQuery exported to {self.folder}, but no file is there. Run the command again."

@@ -6,6 +6,7 @@ from google.api_core.exceptions import BadRequest, GoogleAPICallError, NotFound
 from google.cloud.bigquery import LoadJob
 
 from pipeline.errors import DataError, PipelineError, QueryError, StorageError
+from pipeline.remaking import how_to_remake
 from pipeline.warehouse import Batch, refusals
 
 _PLACE = re.compile(r"\bat \[(\d+):(\d+)\]")
@@ -71,7 +72,7 @@ def read_failure(job: LoadJob, batch: Batch, table: str) -> PipelineError:
         return StorageError(f"{what}. Run the command again.")
     return DataError(
         f"The files for {table} of {batch.date} can't be loaded, and the partition stays as it is:"
-        f" {told}. Correct what writes them, delete the marker of ApplyModel, and run it again."
+        f" {told}. Correct what writes them. {how_to_remake(batch.files[0])}"
     )
 
 

@@ -1,5 +1,6 @@
 """One date of a table: replaced whole by a load job, or not at all."""
 
+import datetime
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -8,8 +9,10 @@ from google.cloud import bigquery
 from google.cloud.bigquery import LoadJob, LoadJobConfig
 
 from pipeline.errors import DataError, TableError
+from pipeline.google_cloud import REQUEST_SECONDS
 from pipeline.warehouse import Batch, Loaded, refusals
 from pipeline.warehouse.google import table as tables
+from pipeline.warehouse.google.dataset import RETRY
 from pipeline.warehouse.google.failures import read_failure
 from pipeline.warehouse.google.jobs import Jobs
 from pipeline.warehouse.google.types import to_schema
@@ -24,11 +27,11 @@ def replace(jobs: Jobs, batch: Batch, table: str) -> Loaded:
     columns = as_bigquery(batch.columns)
     if columns.get(_DATE) != "DATE":
         raise refusals.no_date_column(table, batch.date)
-    tables.ready(jobs.dataset, table, batch, columns, jobs.labels)
+    found = tables.ready(jobs.dataset, table, batch, columns, jobs.labels)
     job = jobs.load(
         batch.files,
         f"{jobs.dataset.path(table)}${batch.date:%Y%m%d}",
-        _configure(columns, jobs.label("load", batch.date)),
+        _configure(columns, found, jobs.label("load", batch.date)),
         jobs.name("load", batch.date, batch.attempt, table),
     )
     if job.error_result:
@@ -39,6 +42,23 @@ def replace(jobs: Jobs, batch: Batch, table: str) -> Loaded:
             " Find out why nothing was predicted."
         )
     return Loaded(int(job.output_rows), _tell(job))
+
+
+def clear(jobs: Jobs, table: str, date: datetime.date) -> None:
+    """Delete the partition of `date`, which costs nothing. No-op when it is not there.
+
+    Source: cloud.google.com/bigquery/docs/managing-partitioned-tables#delete_a_partition
+    """
+    dataset = jobs.dataset
+    found = tables.find(dataset, table)
+    if found is None:
+        return
+    tables.refuse_foreign(dataset, table, found, jobs.labels)
+    partition = f"{dataset.path(table)}${date:%Y%m%d}"
+    with dataset.naming(f"delete the partition {partition}"):
+        dataset.client.delete_table(
+            partition, retry=RETRY, timeout=REQUEST_SECONDS, not_found_ok=True
+        )
 
 
 def _check(batch: Batch, table: str) -> None:
@@ -56,7 +76,9 @@ def _check(batch: Batch, table: str) -> None:
             )
 
 
-def _configure(columns: Mapping[str, str], labels: Mapping[str, str]) -> LoadJobConfig:
+def _configure(
+    columns: Mapping[str, str], table: bigquery.Table, labels: Mapping[str, str]
+) -> LoadJobConfig:
     lists = bigquery.ParquetOptions()  # type: ignore[no-untyped-call]
     lists.enable_list_inference = True
     config = LoadJobConfig(
@@ -66,6 +88,9 @@ def _configure(columns: Mapping[str, str], labels: Mapping[str, str]) -> LoadJob
         create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
         write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
         schema_update_options=[bigquery.SchemaUpdateOption.ALLOW_FIELD_ADDITION],
+        # As the table has them, since a job without them can be taken for one of another table.
+        time_partitioning=tables.by_days(),
+        clustering_fields=table.clustering_fields,
         labels=dict(labels),
     )
     config.parquet_options = lists

@@ -1,5 +1,6 @@
 """Tables and views of the dataset: looked at, made, and compared with what is to be loaded."""
 
+import datetime
 from collections.abc import Mapping
 
 from google.api_core.exceptions import NotFound
@@ -7,6 +8,7 @@ from google.cloud import bigquery
 
 from pipeline.errors import TableError
 from pipeline.google_cloud import REQUEST_SECONDS
+from pipeline.times import today
 from pipeline.warehouse import Batch, refusals
 from pipeline.warehouse.google.dataset import RETRY, Dataset, label
 from pipeline.warehouse.google.types import choose_clusters, describe, to_schema
@@ -30,20 +32,13 @@ def find(dataset: Dataset, name: str) -> bigquery.Table | None:
 
 def ready(
     dataset: Dataset, name: str, batch: Batch, columns: Mapping[str, str], labels: Mapping[str, str]
-) -> None:
-    """Make the table when it is not there. Raise `TableError` when `columns` don't go into it.
+) -> bigquery.Table:
+    """The table, made when it is not there. Raise `TableError` when `columns` don't go into it.
 
     `columns` are name -> BigQuery's type. Those that the table lacks are added by the load itself.
     """
     found = find(dataset, name) or _make(dataset, name, batch, columns, labels)
-    if found.table_type == "VIEW":
-        raise refusals.is_view(name)
-    owner, ours = found.labels.get("name"), label(labels).get("name")
-    if owner and ours and owner != ours:
-        raise TableError(
-            f"{dataset.path(name)} holds the predictions of the model {owner}, as its labels say."
-            f" Give {ours} a dataset of its own: correct `warehouse` under [pipeline] in luigi.cfg."
-        )
+    refuse_foreign(dataset, name, found, labels)
     partitioning = found.time_partitioning
     if partitioning is None or (partitioning.field, partitioning.type_) != (_DATE, "DAY"):
         raise TableError(
@@ -51,9 +46,47 @@ def ready(
             " or raise `version` under [pipeline] in luigi.cfg: a new version has a table of its"
             " own."
         )
+    _check_expiration(dataset.path(name), partitioning, batch.date)
     differences = compare(describe(found.schema), columns)
     if differences:
         raise refusals.misfit(name, batch.date, differences)
+    return found
+
+
+def by_days() -> bigquery.TimePartitioning:
+    """How each of our tables is partitioned."""
+    return bigquery.TimePartitioning(type_=bigquery.TimePartitioningType.DAY, field=_DATE)
+
+
+def _check_expiration(
+    table: str, partitioning: bigquery.TimePartitioning, date: datetime.date
+) -> None:
+    """Raise `TableError` when BigQuery would take the rows and drop them at once.
+
+    A table has the limit of its dataset, unless it has its own. Source:
+    cloud.google.com/bigquery/docs/managing-partitioned-tables#partition-expiration
+    """
+    if not partitioning.expiration_ms:
+        return
+    kept = datetime.timedelta(milliseconds=int(partitioning.expiration_ms))
+    if today() - date < kept:
+        return
+    raise TableError(
+        f"{table} keeps a date for {kept.days} days, so that rows of {date} would be dropped at"
+        f" once. Ask for later dates, or type `ALTER TABLE {table} SET OPTIONS"
+        " (partition_expiration_days = NULL)` in BigQuery."
+    )
+
+
+def refuse_foreign(
+    dataset: Dataset, name: str, found: bigquery.Table, labels: Mapping[str, str]
+) -> None:
+    """Raise `TableError` when what was found is not ours to change: a view, another model's."""
+    if found.table_type == "VIEW":
+        raise refusals.is_view(name)
+    owner, ours = found.labels.get("name"), label(labels).get("name")
+    if owner and ours and owner != ours:
+        raise refusals.foreign(dataset.path(name), owner, ours, "its labels say", "dataset")
 
 
 def publish(
@@ -104,9 +137,7 @@ def _make(
 ) -> bigquery.Table:
     """The new table, or the one that another made at the same moment."""
     table = bigquery.Table(dataset.path(name), schema=to_schema(columns))
-    table.time_partitioning = bigquery.TimePartitioning(
-        type_=bigquery.TimePartitioningType.DAY, field=_DATE
-    )
+    table.time_partitioning = by_days()
     table.clustering_fields = choose_clusters(columns, batch.key) or None
     table.description = f"{batch.holds} Each date is loaded, and replaced, whole."
     table.labels = label(labels)

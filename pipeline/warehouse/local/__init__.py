@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pipeline import storage
 from pipeline.errors import DataError
+from pipeline.storage import Stat
 from pipeline.warehouse import Batch, Extraction, Loaded, refusals
 from pipeline.warehouse.local.columns import find_kind, quote, table_types
 from pipeline.warehouse.local.database import transaction
@@ -38,13 +39,18 @@ class LocalWarehouse:
         Path of the file. The first load makes it.
     tables : name -> URL
         The files that queries read as tables: CSV or Parquet, a URL may be a pattern.
+    owner : str
+        The model that makes tables here; empty: any.
     wait_seconds : float
         How long to wait for the file while another process holds it.
     """
 
-    def __init__(self, url: str, tables: Mapping[str, str], *, wait_seconds: float = 60) -> None:
+    def __init__(
+        self, url: str, tables: Mapping[str, str], owner: str = "", *, wait_seconds: float = 60
+    ) -> None:
         self.path = Path(url)
         self.tables = tables
+        self.owner = owner
         self.wait_seconds = wait_seconds
 
     def extract(
@@ -65,8 +71,8 @@ class LocalWarehouse:
                     raise refusals.no_rows_returned(parameters)
                 origins = [(name, to_duckdb(each)) for name, each in find_origins(tree)]
                 result.check_key(key, origins)
-                files = [_deliver(path, folder) for path in result.write(key, Path(scratch))]
-                return Extraction(tuple(files), rows, result.types())
+                files = dict(_deliver(path, folder) for path in result.write(key, Path(scratch)))
+                return Extraction(files, rows, result.types())
 
     def ask(self, query: str, parameters: Mapping[str, datetime.date]) -> object:
         tree = parse(query)
@@ -88,7 +94,13 @@ class LocalWarehouse:
                 for number, url in enumerate(batch.files)
             }
             with transaction(self.path, self.wait_seconds) as connection:
-                return Loaded(Partition(connection, table, batch.date).replace(batch, paths))
+                partition = Partition(connection, table, batch.date)
+                return Loaded(partition.replace(batch, paths, self.owner))
+
+    def clear(self, table: str, date: datetime.date) -> None:
+        if self.path.exists():
+            with transaction(self.path, self.wait_seconds) as connection:
+                Partition(connection, table, date).clear(self.owner)
 
     def differences(self, table: str, columns: Mapping[str, str]) -> list[str]:
         if not self.path.exists():
@@ -114,10 +126,10 @@ class LocalWarehouse:
         self._check_file(table)
         with transaction(self.path, self.wait_seconds) as connection:
             kind = find_kind(connection, view)
-            if find_kind(connection, table) is None:
-                raise refusals.missing_table(table)
             if kind == "BASE TABLE":
                 raise refusals.is_table(view)
+            if find_kind(connection, table) is None:
+                raise refusals.missing_table(table)
             if kind is None or replace:
                 connection.execute(
                     f"CREATE OR REPLACE VIEW {quote(view)} AS SELECT * FROM {quote(table)}"
@@ -138,11 +150,11 @@ class LocalWarehouse:
             raise refusals.missing_table(table)
 
 
-def _deliver(path: Path, folder: str) -> str:
+def _deliver(path: Path, folder: str) -> tuple[str, Stat]:
     url = f"{folder}/{path.name}"
-    storage.open(url).upload(path, url)
+    stat = storage.open(url).upload(path, url)
     path.unlink()
-    return url
+    return url, stat
 
 
 def _fetch(url: str, copy: Path) -> Path:

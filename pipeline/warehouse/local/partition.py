@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import TableError
 from pipeline.warehouse import Batch, refusals
+from pipeline.warehouse.local import ownership
 from pipeline.warehouse.local.columns import (
     as_duckdb,
     find_kind,
@@ -35,8 +36,8 @@ class Partition:
         self.table = table
         self.date = date
 
-    def replace(self, batch: Batch, paths: Mapping[str, Path]) -> int:
-        """Put the rows of the batch in; return how many rows there are now.
+    def replace(self, batch: Batch, paths: Mapping[str, Path], owner: str) -> int:
+        """Put the rows of the batch, which the model `owner` made, in; return how many there are.
 
         `paths` has the copy on this machine of each of the batch's files, by URL.
         """
@@ -47,11 +48,20 @@ class Partition:
             self._check_columns(url, path, columns)
         files = _reader(paths.values())
         self._check_dates(files)
-        self._fit(columns)
+        self._fit(columns, batch.holds, owner)
+        self._delete()
         table, casts = quote(self.table), _casts(columns)
-        self.connection.execute(f"DELETE FROM {table} WHERE {_DATE} = $date", {"date": self.date})
         self.connection.execute(f"INSERT INTO {table} BY NAME SELECT {casts} FROM {files}")
         return self.count()
+
+    def clear(self, owner: str) -> None:
+        """Take the rows out for the model `owner`. No-op when there is no table."""
+        kind = find_kind(self.connection, self.table)
+        if kind == "VIEW":
+            raise refusals.is_view(self.table)
+        if kind:
+            ownership.refuse_foreign(self.connection, self.table, owner)
+            self._delete()
 
     def count(self) -> int:
         rows = self.connection.execute(
@@ -67,6 +77,11 @@ class Partition:
         if rows is not None:
             query += f" LIMIT {rows:d}"
         return self.connection.sql(query).to_arrow_table()
+
+    def _delete(self) -> None:
+        self.connection.execute(
+            f"DELETE FROM {quote(self.table)} WHERE {_DATE} = $date", {"date": self.date}
+        )
 
     def _check_columns(self, url: str, path: Path, columns: Mapping[str, str]) -> None:
         words = {column.name: str(column.type) for column in _schema(url, path)}
@@ -87,16 +102,18 @@ class Partition:
             shown = ", ".join(others[:_SHOWN_DATES]) + (", ..." if others[_SHOWN_DATES:] else "")
             raise refusals.other_dates(self.table, self.date, shown)
 
-    def _fit(self, columns: Mapping[str, str]) -> None:
+    def _fit(self, columns: Mapping[str, str], holds: str, owner: str) -> None:
         """Make the table, or the columns that it lacks. Raise `TableError` when that won't do."""
         table = quote(self.table)
         kind = find_kind(self.connection, self.table)
         if kind is None:
             body = ", ".join(f"{quote(name)} {as_duckdb(kind)}" for name, kind in columns.items())
             self.connection.execute(f"CREATE TABLE {table} ({body})")
+            ownership.sign(self.connection, self.table, holds, owner)
             return
         if kind == "VIEW":
             raise refusals.is_view(self.table)
+        ownership.refuse_foreign(self.connection, self.table, owner)
         existing = table_types(self.connection, self.table)
         differences = compare(existing, columns)
         if differences:

@@ -118,6 +118,7 @@ class Load:
                 raise NotFoundError(f"Not found: Table {name}")
             self.tables.create(name, fields, **described(self.settings))
             return []
+        self._check_layout(name)
         old = fields_of(self.tables.get(name))
         needed = [each["name"] for each in absent(old, fields) if each["mode"] == "REQUIRED"]
         gone = [f"Field {column} is missing in new schema" for column in needed]
@@ -125,6 +126,19 @@ class Load:
             raise ValidationError(f"Provided Schema does not match Table {self.name}. {why}")
         new = absent(fields, old)
         return [*old, *new] if new else []
+
+    def _check_layout(self, name: Name) -> None:
+        """Partitions and clusters that a job names are those of the table that is there."""
+        given, table = described(self.settings), self.tables.get(name)
+        for part in ("time_partitioning", "clustering"):
+            asked, there = given.get(part), getattr(table, part)
+            if part == "time_partitioning" and asked and there:
+                there = there.model_copy(update={"expiration_ms": asked.expiration_ms})
+            if asked is not None and asked != there:
+                raise ValidationError(
+                    "Incompatible table partitioning specification. Expects partitioning"
+                    f" specification {there}, but input partitioning specification is {asked}"
+                )
 
 
 def _parse(file: File) -> pa.Table:

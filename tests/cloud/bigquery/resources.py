@@ -82,7 +82,11 @@ class Resources:
         return self._told(name)
 
     def delete(self, project: str, dataset: str, table: str) -> Response:
-        self._tables.drop(Name.parse(project, dataset, table))
+        name = Name.parse(project, dataset, table)
+        if name.partition:
+            self._rows.empty(name)
+        else:
+            self._tables.drop(name)
         return Response(status_code=204)
 
     def list_rows(self, project: str, dataset: str, table: str, request: Request) -> dict[str, Any]:
@@ -175,6 +179,8 @@ def resource(name: Name, meta: TableMeta) -> dict[str, Any]:
             "field": partitioning.field,
             "requirePartitionFilter": partitioning.require_partition_filter,
         }
+        if partitioning.expiration_ms:
+            told["timePartitioning"]["expirationMs"] = str(partitioning.expiration_ms)
     return {key: value for key, value in told.items() if value is not None}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 from bqemulator.catalog.models import TimePartitioning
-from bqemulator.domain.errors import AlreadyExistsError, ValidationError
+from bqemulator.domain.errors import AlreadyExistsError, NotFoundError, ValidationError
 
 from tests.cloud.bigquery.database import STAGE, Database
 from tests.cloud.bigquery.names import Name
@@ -66,6 +66,17 @@ class Rows:
         self._tables.change(name, **({"schema_": make_schema(fields)} if fields else {}))
         if fields:
             await self._tables.renew_views()
+
+    def empty(self, name: Name) -> None:
+        """Take the rows of a partition out. Raises `NotFoundError` when there are none.
+
+        Source: cloud.google.com/bigquery/docs/managing-partitioned-tables#delete_a_partition
+        """
+        self._tables.get(name)
+        if not self.count(name):
+            raise NotFoundError(f"Not found: Partition {name}")
+        self._database.run(f"DELETE FROM {name.in_duckdb}{self._where(name)}")
+        self._tables.change(name.whole)
 
     def _check_partition(self, name: Name) -> None:
         if not name.partition:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from container.staging import Stage, fetch, upload
+from container.staging import Stage, upload
 from pipeline import checksums
 from pipeline.code_versions import code_version
 from pipeline.errors import ChecksumError, DataError
-from pipeline.records import File, Marker, RunRequest, Source
-
-DATE = datetime.date(2024, 3, 1)
+from pipeline.records import Marker, RunRequest, Source
+from tests.unit.runs import DATE, finished
 
 
 @pytest.fixture
@@ -27,51 +26,8 @@ def package(tmp_path) -> Path:
     return package
 
 
-def finished(folder: Path, files: dict[str, str], job: str = "job-1", **about: object) -> Source:
-    """A run in `folder`, made by `job`, with `files` (paths from the run's folder -> content)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    listed = []
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-        listed.append(File(name, len(content), checksums.of_file(path)))
-    marker = Marker("training", DATE, job, 1, listed, {}, None, "then", "now", about).dump()
-    (folder / "_SUCCESS").write_bytes(marker)
-    return Source(str(folder / "_SUCCESS"), checksums.of_bytes(marker))
-
-
 def request(**inputs: Source) -> RunRequest:
     return RunRequest(DATE, "/run", inputs, {})
-
-
-def test_an_attempts_files_lie_as_they_did_when_it_made_them(tmp_path):
-    source = finished(tmp_path / "run", {"job-1/model/a.bin": "a", "job-1/model.json": "{}"})
-    fetched = fetch(source, tmp_path / "here")
-    assert (tmp_path / "here" / "model" / "a.bin").read_text() == "a"
-    assert (tmp_path / "here" / "model.json").read_text() == "{}"
-    assert [path.name for path in fetched.paths] == ["a.bin", "model.json"]
-
-
-def test_files_from_elsewhere_may_have_the_same_name(tmp_path):
-    paths = [tmp_path / folder / "x.csv" for folder in "ab"]
-    source = finished(tmp_path / "run", {str(path): path.parent.name for path in paths})
-    fetched = fetch(source, tmp_path / "here")
-    assert [path.read_text() for path in fetched.paths] == ["a", "b"]
-
-
-def test_a_file_that_is_not_the_one_listed_is_refused(tmp_path):
-    source = finished(tmp_path / "run", {"job-1/model.joblib": "a"})
-    (tmp_path / "run" / "job-1" / "model.joblib").write_text("b")
-    with pytest.raises(ChecksumError, match=r"model\.joblib is not the file that .*_SUCCESS lists"):
-        fetch(source, tmp_path / "here")
-
-
-def test_a_marker_that_is_not_the_one_asked_for_is_refused(tmp_path):
-    source = finished(tmp_path / "run", {})
-    finished(tmp_path / "run", {"job-2/x": "another"})
-    with pytest.raises(ChecksumError, match="was replaced since this job was asked for"):
-        fetch(source, tmp_path / "here")
 
 
 def test_training_gets_its_data_and_leaves_configs_and_queries_beside_the_model(tmp_path, package):
@@ -89,6 +45,16 @@ def test_training_gets_its_data_and_leaves_configs_and_queries_beside_the_model(
     left = {path.name: path.read_text() for path in staged.results.iterdir()}
     assert left["features.sql"] == "SELECT 2"
     assert left["application.json"] == '{"threads": 3}'
+
+
+def test_neither_what_is_sealed_nor_a_draft_is_a_result(tmp_path, package):
+    data = finished(tmp_path / "data", {"job-1/part-0.parquet": "rows"})
+    staged = Stage(tmp_path / "scratch", package, "training").prepare(request(data=data))
+    (staged.results / "model").mkdir()
+    (staged.results / "model" / ".weights.bin.tmp").write_text("half")
+    assert not staged.has_results()
+    (staged.results / "model" / "training.json").write_text("{}")
+    assert staged.has_results()
 
 
 def test_training_is_told_where_its_model_comes_from(tmp_path, package):

@@ -82,7 +82,7 @@ def test_what_is_noted_is_taken_once(tmp_path):
 
 
 def test_notes_that_are_read_back_are_as_they_were(tmp_path):
-    failure = notes.Failure("TrainModel", "training", [DAY], "a bad day", "trace", ["log"])
+    failure = notes.Failure("TrainModel", "training", [DAY], "a", "trace", ["log"], ["untold.json"])
     notes.write(tmp_path / "1-ab", [failure])
     assert notes.take(tmp_path / "1-ab") == [failure]
 

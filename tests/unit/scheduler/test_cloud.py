@@ -197,6 +197,7 @@ def commands(script: str) -> list[str]:
     return [command.partition(" -- ")[0].strip() for command in found]
 
 
+@pytest.mark.slow
 def test_gcloud_itself_knows_every_command_and_flag(empty, tmp_path):
     """Without gcloud it is skipped, and fails in CI."""
     if not shutil.which("gcloud"):

@@ -29,7 +29,7 @@ def test_a_column_is_changed_by_another_type_or_when_it_is_gone():
 
 
 def test_a_change_is_told_with_both_types(capsys):
-    one, other = Extraction((), 1, {"a": "int64"}), Extraction((), 1, {"a": "double"})
+    one, other = Extraction({}, 1, {"a": "int64"}), Extraction({}, 1, {"a": "double"})
     assert tell_changes("features.sql as of 1998-01-01", one, other, "as of 1998-04-01")
     assert capsys.readouterr().out == (
         "error: features.sql as of 1998-01-01 returns a as int64, and as of 1998-04-01 as double."

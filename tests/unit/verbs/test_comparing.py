@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import storage
 from pipeline.verbs.comparing import find_differences
 from pipeline.warehouse import Extraction
 
@@ -16,7 +17,8 @@ def answer(path: Path, **columns: pa.Array) -> Extraction:
     table = pa.table({"id": pa.array(range(len(next(iter(columns.values()))))), **columns})
     pq.write_table(table, path)
     types = {field.name: str(field.type) for field in table.schema}
-    return Extraction((str(path),), table.num_rows, types)
+    url = str(path)
+    return Extraction({url: storage.open(url).stat(url)}, table.num_rows, types)
 
 
 def differing(tmp_path: Path, one: list[object], other: list[object], kind: pa.DataType) -> list:

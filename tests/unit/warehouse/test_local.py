@@ -63,7 +63,7 @@ import sys, pyarrow.parquet as pq
 from pipeline import warehouse
 house = warehouse.open("/nowhere.duckdb", {"t": f"{sys.argv[1]}/t.parquet"})
 query = "SELECT DATE(at) AS day FROM t WHERE at < TIMESTAMP(DATE '1998-04-02')"
-print(*pq.read_table(house.extract(query, {}, ["day"], sys.argv[1]).files[0])["day"].to_pylist())
+print(*pq.read_table(*house.extract(query, {}, ["day"], sys.argv[1]).files)["day"].to_pylist())
 """
 
 # Opens the file as a person's shell does, knowing nothing of the lock file.
@@ -124,7 +124,7 @@ def url(tmp_path: Path) -> str:
 def extract(tmp_path, query, url="/nowhere.duckdb", key=("id",), **tables):
     house = warehouse.open(url, {name: str(path) for name, path in tables.items()})
     extraction = house.extract(query, {}, key, str(tmp_path / "out"))
-    return pq.read_table(extraction.files[0])
+    return pq.read_table(*extraction.files)
 
 
 def test_a_csv_file_is_a_table_packed_or_not(tmp_path):

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from container.transfers import say_nothing, transfer
+from pipeline.transfers import say_nothing, transfer
 
 
 def test_results_come_in_the_order_of_the_items():
