@@ -379,7 +379,7 @@ class ApplyModel(JobTask):
 
         for date in self.dates:
             [target] = model_for(date, strict=self.strict).output()
-            fallback.refuse_mix(date, target.run.date)
+            fallback.refuse_mix(date, target.run)
         super().run()
 
     def constants(
