@@ -7,7 +7,14 @@ from typing import Any
 import luigi
 
 from pipeline import detaching, settings, targets
-from pipeline.dates import Dates, OptionalDayParameter, choose_days, refuse_future, refuse_untold
+from pipeline.dates import (
+    Dates,
+    OptionalDayParameter,
+    TodayParameter,
+    choose_days,
+    refuse_future,
+    refuse_untold,
+)
 from pipeline.evaluation import EvaluatePredictions
 from pipeline.opening import (
     current_evaluations_family,
@@ -33,6 +40,7 @@ class Backfill(luigi.Task):
     start = OptionalDayParameter(description="the first date")
     stop = OptionalDayParameter(description="the date after the last one")
     last = luigi.OptionalIntParameter(default=None, description="how many days up to today")
+    today = TodayParameter()
     fallback = luigi.BoolParameter(
         description="let fallback_days hold; else each date waits for the model of its own"
     )
@@ -48,7 +56,8 @@ class Backfill(luigi.Task):
     @property
     def dates(self) -> Dates:
         """The dates to fill. Raises `DateError` when there are none, or it is unclear which."""
-        return choose_days(self.start, self.stop, self.last, horizon_days=self._horizon_days)
+        days = self._horizon_days
+        return choose_days(self.start, self.stop, self.last, horizon_days=days, up_to=self.today)
 
     def complete(self) -> bool:
         # One listing for all dates. Only when some are missing, the other families' follow.

@@ -57,11 +57,14 @@ def days_between(start: datetime.date, stop: datetime.date) -> Dates:
     return tuple(start + datetime.timedelta(days=n) for n in range((stop - start).days))
 
 
-def last_days(count: int) -> Dates:
-    """Today and the days before it, `count` in all. Raises `DateError` unless it is above 0."""
+def last_days(count: int, up_to: datetime.date | None = None) -> Dates:
+    """`up_to` (today) and the days before it, `count` in all.
+
+    Raises `DateError` unless that is above 0.
+    """
     if count < 1:
         raise DateError(f"--last {count} is no number of days. Say 1 or more.")
-    stop = today() + datetime.timedelta(days=1)
+    stop = (up_to or today()) + datetime.timedelta(days=1)
     return days_between(days_before(stop, count), stop)
 
 
@@ -71,13 +74,14 @@ def choose_days(
     last: int | None,
     *,
     horizon_days: int = 0,
+    up_to: datetime.date | None = None,
 ) -> Dates:
     """The dates of [start, stop), or the `last` ones. Raises `DateError` when that is unclear.
 
-    With `horizon_days` the last ones are the last whose horizon is over.
+    With `horizon_days` the last ones are the last whose horizon is over on `up_to` (today).
     """
     if last is not None and start is None and stop is None:
-        return tuple(days_before(date, horizon_days) for date in last_days(last))
+        return tuple(days_before(date, horizon_days) for date in last_days(last, up_to))
     if last is not None or start is None or stop is None:
         raise DateError("Say either --start and --stop, or --last N.")
     dates = days_between(start, stop)
@@ -129,6 +133,16 @@ class OptionalDayParameter(DayParameter):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(default=None, **options)  # type: ignore[arg-type]  # as luigi 3.9 will
+
+
+class TodayParameter(OptionalDayParameter):
+    """The day (UTC) on which the task is made, and stays for it: it may go on over midnight."""
+
+    def __init__(self) -> None:
+        super().__init__(significant=False, description="take this day for today (UTC)")
+
+    def normalize(self, value: datetime.date | None) -> datetime.date:
+        return value or today()
 
 
 class DaysParameter(luigi.Parameter[Dates]):

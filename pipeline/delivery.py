@@ -47,6 +47,7 @@ class Delivery:
         views.publish_once(self.warehouse, views.PREDICTIONS, self.table)  # type: ignore[arg-type]
         drift = self._load_drift(source, predictions, files, results)
         about = {**loaded.about, "table": self.table, **({"drift": drift} if drift else {})}
+        finished.refuse_forgotten(source)
         return mark(self.family, request, results, began, rows=loaded.rows, about=about)
 
     def _load_drift(

@@ -66,6 +66,7 @@ class EvaluationDelivery:
             )
         views.offer_once(self.warehouse, views.EVALUATIONS, self.table)  # type: ignore[arg-type]
         page = self._draw(request.date, f"{results}/{PAGE}")
+        finished.refuse_forgotten(source)
         return mark(
             self.family,
             request,

@@ -22,8 +22,10 @@ from pipeline.errors import (
 )
 from pipeline.inventory import find_newest
 from pipeline.layout import Run, given_up, untold_beside
+from pipeline.model_package import read_sealed
 from pipeline.models import MODEL, training_run
 from pipeline.opening import current_layout, current_pipeline
+from pipeline.queries import FEATURES
 from pipeline.records import GivenUp
 from pipeline.targets import RunTarget
 from pipeline.times import now
@@ -112,15 +114,17 @@ def settle(date: datetime.date) -> None:
         logger.warning("%s is to be predicted by the model of %s.", date, found.date)
 
 
-def refuse_mix(date: datetime.date, model: datetime.date) -> None:
-    """Raise `DataError` when the data of `date` were made by the query of another model."""
+def refuse_mix(date: datetime.date, model: Run) -> None:
+    """Raise `DataError` when the data of `date` were made by another query than that of `model`."""
     made_by = _maker_of_data(date)
-    if made_by and made_by.date != model:
-        raise DataError(
-            f"The data for application of {date} were made by the query of the model of"
-            f" {made_by.date}, and the model of {model} is to predict them. Have them made again:"
-            f" python -m pipeline forget ExtractData {date}"
-        )
+    if made_by is None or (made_by == model and _has_query_of_data(date, model)):
+        return
+    other = "an earlier model" if made_by == model else "the model"
+    raise DataError(
+        f"The data for application of {date} were made by the query of {other} of {made_by.date},"
+        f" and the model of {model.date} is to predict them. Have them made again:"
+        f" python -m pipeline forget ExtractData {date}"
+    )
 
 
 def note(load: Run) -> None:
@@ -179,6 +183,17 @@ def _maker_of_data(date: datetime.date) -> Run | None:
     """The model whose query has made the data of `date`: the one that fits them."""
     data = current_layout().run("data/application", date)
     return _model_of(data) if RunTarget(data).exists() else None
+
+
+def _has_query_of_data(date: datetime.date, model: Run) -> bool:
+    """Whether the data of `date` were made by the query that is sealed with `model`.
+
+    It may have been trained again since, with another one.
+    """
+    data = current_layout().run("data/application", date).marker
+    if finished.read_marker(data).made_from[MODEL] == finished.seal(model):
+        return True
+    return read_sealed(data, FEATURES) == read_sealed(model.marker, FEATURES)
 
 
 def _model_of(run: Run) -> Run | None:

@@ -16,7 +16,12 @@ _written: dict[str, bytes] = {}
 
 
 def read(url: str) -> bytes:
-    """A marker, or a small file that a marker lists. Raises `ObjectMissingError`."""
+    """A marker, or a small file that a marker lists. Raises `ObjectMissingError`.
+
+    What was read once may have been forgotten since (`python -m pipeline forget`). Who finishes a
+    run from what was read compares its source once more at the end: a job when it brings its
+    inputs, a load by `refuse_forgotten`. Verbs, which end at once, can rely on it.
+    """
     return _written.get(url) or _read(url)
 
 
@@ -66,6 +71,27 @@ def is_finished(run: Run) -> bool:
 def seal(run: Run) -> Source:
     """The run as something that another is made from."""
     return Source(run.marker, checksums.of_bytes(read(run.marker)))
+
+
+def refuse_forgotten(source: Source) -> None:
+    """Raise `ChecksumError` when a source is no longer in storage as it was sealed.
+
+    Always a read: that of a moment ago proves nothing. This process forgets it then, too.
+    """
+    try:
+        content = storage.open(source.marker).read(source.marker)
+    except ObjectMissingError:
+        what = "taken away"
+    else:
+        if checksums.of_bytes(content) == source.checksum:
+            return
+        what = "replaced"
+    _written.pop(source.marker, None)
+    _read.cache_clear()
+    raise ChecksumError(
+        f"{source.marker} was {what} while this was made from it. Run your command once more: it"
+        " makes anew what is missing."
+    )
 
 
 def changed(url: str, marker: str) -> ChecksumError:

@@ -22,6 +22,7 @@ from pipeline.dates import (
     Dates,
     DayParameter,
     DaysParameter,
+    TodayParameter,
     days_after,
     refuse_future,
     refuse_untold,
@@ -38,7 +39,7 @@ from pipeline.opening import (
     current_schedule,
 )
 from pipeline.targets import RunTarget
-from pipeline.times import now, today
+from pipeline.times import now
 from pipeline.untold import ToldTarget
 
 if TYPE_CHECKING:
@@ -354,13 +355,15 @@ class ModelInForce(RunTask):
 class Retrain(luigi.WrapperTask):
     """The model that is in force today (UTC): for a schedule, which knows no dates."""
 
+    today = TodayParameter()
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         settings.check()
         detaching.install()
 
     def requires(self) -> luigi.Task:
-        return TrainModel((training_date(current_schedule(), today()),))
+        return TrainModel((training_date(current_schedule(), self.today),))
 
 
 class ApplyModel(JobTask):
@@ -382,7 +385,7 @@ class ApplyModel(JobTask):
 
         for date in self.dates:
             [target] = model_for(date, strict=self.strict).output()
-            fallback.refuse_mix(date, target.run.date)
+            fallback.refuse_mix(date, target.run)
         super().run()
 
     def constants(

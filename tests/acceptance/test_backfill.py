@@ -71,3 +71,10 @@ def test_last_counts_back_from_today(project):
     # At midnight UTC a day can begin while this runs.
     assert dates[-1][0] - dates[0][0] == datetime.timedelta(days=1)
     assert today - dates[-1][0] <= datetime.timedelta(days=1)
+
+
+def test_last_counts_back_from_the_day_that_is_taken_for_today(project):
+    ended = project.luigi("Backfill", "--last", "2", "--today", "2024-03-01")
+    assert ended.status == 0, ended.output
+    loaded = project.table("SELECT DISTINCT date::VARCHAR FROM predictions ORDER BY 1")
+    assert loaded == [("2024-02-29",), ("2024-03-01",)]

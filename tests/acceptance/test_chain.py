@@ -67,6 +67,11 @@ def test_retrain_trains_the_model_that_is_in_force_today(project):
     ]
 
 
+def test_retrain_takes_another_day_for_today(project):
+    assert project.luigi("Retrain", "--today", "2024-03-31").status == 0
+    assert project.is_done("training", "2024-03-01")
+
+
 def test_show_prints_the_table_and_where_things_lie(project):
     project.luigi(*LOAD)
     ended = project.pipeline("show", "2024-03-05")

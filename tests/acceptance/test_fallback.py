@@ -315,3 +315,23 @@ def test_a_storage_that_fails_is_tried_again_and_no_reason_for_an_older_model(pr
     data.write_bytes(whole)
     assert project.luigi(*LOAD).status == 0
     assert model_dates(project, "2024-04-01") == ["2024-04-01"]
+
+
+def test_data_are_not_predicted_by_the_same_model_trained_again_with_another_query(project):
+    model = project.run_folder("training", "2024-04-01") / "_SUCCESS"
+    apply = ("ApplyModel", "--date", "2024-04-01")
+    project.luigi("ExtractData", "--action", "application", "--date", "2024-04-01")
+    model.unlink()
+    ended = project.luigi(*apply)
+    # Trained again, but with the query that made the data.
+    assert ended.status == 0, ended.output
+    project.pipeline("forget", "ApplyModel", "2024-04-01", "--yes")
+    model.unlink()
+    (project.run_folder("data/training", "2024-04-01") / "_SUCCESS").unlink()
+    query = project.folder / "prediction" / "queries" / "features.sql"
+    query.write_text(f"-- another\n{query.read_text()}")
+    ended = project.luigi(*apply)
+    assert ended.status == 30
+    assert "were made by the query of an earlier model of 2024-04-01, and" in ended.output
+    project.pipeline("forget", "ExtractData", "2024-04-01", "--yes")
+    assert project.luigi(*apply).status == 0

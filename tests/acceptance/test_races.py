@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.waiting import wait_until
@@ -129,3 +130,21 @@ def test_backfills_and_cron_cross_and_make_each_run_once(project, crowd):
     assert {number for _, number in attempts(project)} == {"claim-1"}
     dates = "SELECT date, count(*), count(DISTINCT run_id) FROM predictions GROUP BY 1 ORDER BY 1"
     assert [found[1:] for found in project.table(dates)] == [(40, 1)] * 12
+
+
+def test_predictions_that_are_forgotten_while_they_are_loaded_are_not_taken_for_loaded(project):
+    project.luigi("ApplyModel", *LOAD[1:])
+    forgotten = project.run_folder("application", "2024-03-05") / "_SUCCESS"
+    before = project.marker("application", "2024-03-05")["job"]
+    with duckdb.connect(str(project.folder / "var" / "warehouse.duckdb")):
+        loading = project.start(*LOAD)
+        wait_until(lambda: list(project.root.glob("load/*/date=2024-03-05/claim-1.json")))
+        forgotten.unlink()
+    ended = project.end(loading)
+    assert ended.status == 30, ended.output
+    assert f"{forgotten.relative_to(project.folder)} was taken away while" in ended.output
+    assert not list(project.root.glob("load/**/_SUCCESS"))
+    again = project.luigi(*LOAD)
+    assert again.status == 0, again.output
+    [(job,)] = project.table("SELECT DISTINCT run_id FROM predictions")
+    assert job == project.marker("application", "2024-03-05")["job"] != before

@@ -5,6 +5,7 @@ import datetime
 import pytest
 
 from pipeline import finished, storage
+from pipeline.errors import ChecksumError
 from pipeline.layout import Layout
 from pipeline.records import Marker
 
@@ -27,6 +28,27 @@ def test_the_first_of_two_that_finish_a_run_is_the_one_that_is_read(tmp_path):
     storage.write_once(run.marker, marker("another's").dump())
     assert not finished.finish(run, marker("mine"))
     assert finished.read_marker(run.marker).job == "another's"
+
+
+def test_a_source_that_is_there_as_it_was_sealed_is_no_reason_to_refuse(tmp_path):
+    run = Layout(str(tmp_path), "toy", 1).run("application", DATE)
+    finished.finish(run, marker("mine"))
+    finished.refuse_forgotten(finished.seal(run))
+
+
+@pytest.mark.parametrize(("then", "word"), [(None, "taken away"), ("another's", "replaced")])
+def test_a_source_that_was_forgotten_since_it_was_sealed_is_refused(tmp_path, then, word):
+    run = Layout(str(tmp_path), "toy", 1).run("application", DATE)
+    finished.finish(run, marker("mine"))
+    source = finished.seal(run)
+    storage.open(run.marker).delete(run.marker)
+    if then:
+        storage.write_once(run.marker, marker(then).dump())
+    with pytest.raises(ChecksumError, match=rf"_SUCCESS was {word} .* Run your command once more"):
+        finished.refuse_forgotten(source)
+    # Nor does this process believe any longer what it knew.
+    assert finished.is_finished(run) is bool(then)
+    assert not then or finished.read_marker(run.marker).job == then
 
 
 @pytest.mark.parametrize(
