@@ -37,7 +37,7 @@ class Delivery:
         predictions = finished.read_marker(source.marker)
         files = find_files(source, predictions)
         batch = _describe(source, predictions, files, results)
-        views.require(self.warehouse, views.PREDICTIONS, self.table)
+        views.require_once(self.warehouse, views.PREDICTIONS)  # type: ignore[arg-type]
         loaded = self.warehouse.load(batch, self.table)
         if predictions.rows is not None and loaded.rows != predictions.rows:
             raise TableError(

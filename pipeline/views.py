@@ -1,10 +1,9 @@
 """The views by which people know the tables, whichever version's they show."""
 
 import logging
-from contextlib import suppress
 from functools import cache
 
-from pipeline.errors import TableError, TableMissingError
+from pipeline.errors import TableError
 from pipeline.warehouse import Warehouse
 
 # A child of Luigi's logger: one level and one format for all that a command says.
@@ -13,13 +12,10 @@ logger = logging.getLogger("luigi-interface.pipeline")
 PREDICTIONS, DRIFT, EVALUATIONS = "predictions", "drift", "evaluations"
 
 
-def require(warehouse: Warehouse, view: str, table: str) -> None:
-    """Raise `TableError` when somebody's table has the name of the view that `table` wants.
-
-    To be asked before anything is loaded: `table` need not be there.
-    """
-    with suppress(TableMissingError):
-        publish_once(warehouse, view, table)  # type: ignore[arg-type]  # hashed by identity
+@cache
+def require_once(warehouse: Warehouse, view: str) -> None:
+    """Raise `TableError`, before anything is loaded, when somebody's table is called as `view`."""
+    warehouse.check_view(view)
 
 
 @cache

@@ -128,6 +128,9 @@ class Warehouse(Protocol):
         `table` may be a view. Raises `TableError` when it is not there.
         """
 
+    def check_view(self, view: str) -> None:
+        """Raise `TableError` when `view` is a table, so that it can't be published."""
+
     def publish(self, view: str, table: str, *, replace: bool = False) -> None:
         """Make the view `view`, which shows all of `table`.
 

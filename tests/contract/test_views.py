@@ -37,12 +37,12 @@ def test_a_view_that_is_required_is_refused_before_its_table_is_there(side):
     house = side.make({})
     house.load(side.batch(predictions()), "predictions")
     with pytest.raises(TableError, match="predictions is a table"):
-        views.require(house, views.PREDICTIONS, "predictions_v1")
+        views.require_once(house, views.PREDICTIONS)
 
 
 def test_a_view_whose_table_is_still_to_come_is_made_once_it_is_there(side):
     house = side.make({})
-    views.require(house, views.PREDICTIONS, "predictions_v1")
+    views.require_once(house, views.PREDICTIONS)
     house.load(side.batch(predictions()), "predictions_v1")
     views.publish_once(house, views.PREDICTIONS, "predictions_v1")
     assert house.read(views.PREDICTIONS, DAY).num_rows == 2

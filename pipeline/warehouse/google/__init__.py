@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from google.cloud.bigquery import QueryJobConfig
+from google.cloud.bigquery import QueryJobConfig, Table
 
-from pipeline.errors import TableMissingError
 from pipeline.warehouse import Batch, Extraction, Loaded, refusals
 from pipeline.warehouse.google import partition
 from pipeline.warehouse.google import table as tables
@@ -54,8 +53,8 @@ class GoogleWarehouse:
     ) -> None:
         self.dataset = Dataset(project, dataset, billing_project, source_dataset)
         self.jobs = Jobs(self.dataset, maximum_bytes_billed, labels)
-        # Views that were not there, and could not be made, as their table was not either.
-        self._missed: set[str] = set()
+        # Views that were looked for, until they are published: nobody looks twice.
+        self._looked_for: dict[str, Table | None] = {}
 
     def extract(
         self,
@@ -116,11 +115,11 @@ class GoogleWarehouse:
         place, payer = f"{self.dataset.project}.{self.dataset.name}", self.dataset.billing_project
         return f"{place} lies in {self.dataset.location}; {payer} may run queries"
 
+    def check_view(self, view: str) -> None:
+        if view not in self._looked_for:
+            self._looked_for[view] = tables.find_view(self.dataset, view)
+
     def publish(self, view: str, table: str, *, replace: bool = False) -> None:
-        labels, missed = self.jobs.labels, view in self._missed
-        try:
-            tables.publish(self.dataset, view, table, labels, replace=replace, missed=missed)
-        except TableMissingError:
-            self._missed.add(view)
-            raise
-        self._missed.discard(view)
+        self.check_view(view)
+        found = self._looked_for.pop(view)
+        tables.publish(self.dataset, view, table, self.jobs.labels, found=found, replace=replace)

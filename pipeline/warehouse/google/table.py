@@ -89,22 +89,24 @@ def refuse_foreign(
         raise refusals.foreign(dataset.path(name), owner, ours, "its labels say", "dataset")
 
 
+def find_view(dataset: Dataset, name: str) -> bigquery.Table | None:
+    """The view called `name`; None when there is none. Raises `TableError` when it is a table."""
+    found = find(dataset, name)
+    if found is not None and found.table_type != "VIEW":
+        raise refusals.is_table(name)
+    return found
+
+
 def publish(
     dataset: Dataset,
     name: str,
     table: str,
     labels: Mapping[str, str],
     *,
+    found: bigquery.Table | None,
     replace: bool,
-    missed: bool,
 ) -> None:
-    """Make the view `name`, or let it show `table` from now on when it is there and `replace`.
-
-    `missed` says that it was not there a moment ago: then nobody looks again.
-    """
-    found = None if missed else find(dataset, name)
-    if found is not None and found.table_type != "VIEW":
-        raise refusals.is_table(name)
+    """Make the view `name`; one that was found stays, or shows `table` from now on (`replace`)."""
     if found is not None and not replace:
         return
     view = bigquery.Table(dataset.path(name))

@@ -122,6 +122,13 @@ class LocalWarehouse:
                 raise refusals.missing_table(table)
             return Partition(connection, table, date).head(order, rows)
 
+    def check_view(self, view: str) -> None:
+        if not self.path.exists():
+            return
+        with transaction(self.path, self.wait_seconds) as connection:
+            if find_kind(connection, view) == "BASE TABLE":
+                raise refusals.is_table(view)
+
     def publish(self, view: str, table: str, *, replace: bool = False) -> None:
         self._check_file(table)
         with transaction(self.path, self.wait_seconds) as connection:
