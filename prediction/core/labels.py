@@ -11,7 +11,14 @@ from prediction.core.errors import DataError
 
 
 def check_known(name: str, label: pa.Array, rows: pd.Index | None = None) -> None:
-    """Raise `DataError` when `label` (n_rows) is null or NaN; it names the key, with `rows`."""
+    """Raise `DataError` when `label` (n_rows) is null or NaN, or of a type that nothing learns.
+
+    With `rows` the first such key is named.
+    """
+    if columns.kind(label.type) is None:
+        raise DataError(
+            f"label {name!r} is {label.type}, which no model here can learn. Cast it in the query."
+        )
     missing = label.is_null(nan_is_null=True)
     if not (count := missing.true_count):
         return

@@ -160,6 +160,8 @@ def test_data_that_no_model_can_learn_from_is_refused(
     ("label", "words"),
     [
         (pa.array([np.nan, *[1.0, 2.0, 3.0] * 133]), "label 'y' is NaN in 1 rows, the first with"),
+        (pa.array([["a"], ["b"]] * 200), "label 'y' is list<element: string>, which no model here"),
+        (pa.array([b"a", b"b"] * 200), "label 'y' is binary, which no model here can learn. Cast"),
         (pa.array([0.5, *[1.0, 2.0, 3.0] * 133]), "label 'y' has the value 0.5, and a class that"),
         (
             pa.array([Decimal("1.25"), Decimal("2.00")] * 200, pa.decimal128(9, 2)),
