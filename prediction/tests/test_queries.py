@@ -43,7 +43,8 @@ def extract(composed: queries.Composed, transactions: Path, folder: Path) -> Pat
     extraction = house.extract(
         composed.text, composed.parameters, ["customer_id"], str(folder / "out")
     )
-    return Path(extraction.files[0])
+    [file] = extraction.files
+    return Path(file)
 
 
 def digest(composed: queries.Composed, transactions: Path, folder: Path) -> str:
