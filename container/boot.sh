@@ -76,15 +76,18 @@ tell() {
     upload "$folder/failure.json" failure.json "&ifGenerationMatch=0"
 }
 
-# Until it is accepted; a machine that is gone is as good. One that is "not ready", 400, may not be
-# being deleted: trying on does no harm to one that is.
+# Until it is accepted; a machine that is gone is as good. One that is "not ready", 400, is being
+# deleted already only if the system ends: it would be held up then.
 delete_machine() {
     local code
     while true; do
         code=$(curl -s -o "$folder/deletion.txt" -w '%{http_code}' -m 30 -X DELETE \
             -H @<(authorization) \
             "$compute/compute/v1/projects/$project/zones/$zone/instances/$name")
-        case $code in 2?? | 404) return ;; esac
+        case $code in
+            2?? | 404) return ;;
+            400) [ -z "$ending" ] || return ;;
+        esac
         echo "The machine can't be deleted, trying on: $code $(head -c 300 "$folder/deletion.txt")" >&2
         sleep "$delete_pause_seconds"
     done
@@ -92,7 +95,7 @@ delete_machine() {
 
 # finish [KIND STATUS REASON]: the end, whatever came before.
 finish() {
-    trap '' TERM INT
+    trap 'ending=yes' TERM INT
     trap - EXIT
     [ "$#" -eq 0 ] || tell "$@"
     : >"$folder/told"
@@ -113,6 +116,7 @@ has_told() {
 # shellcheck disable=SC2329 # a trap calls it
 end_early() {
     trap '' TERM INT
+    ending=yes
     # What is told first stands, and the container knows only that it was told to end.
     if is_preempted; then
         tell preempted 143 "the machine was preempted"
@@ -182,6 +186,8 @@ run() {
 if [ -e "$folder/deleted" ]; then
     exit 0
 fi
+# Whether the system ends, as far as this script knows: not empty when it does.
+ending=""
 mkdir -p "$folder/docker"
 export HOME=$folder DOCKER_CONFIG=$folder/docker
 job_folder=$(attribute job-folder)
@@ -196,6 +202,7 @@ bucket=${job_folder#gs://}
 bucket=${bucket%%/*}
 
 if [ "${1:-}" = end ]; then
+    ending=yes
     if [ ! -e "$folder/told" ] && ! has_told; then
         is_preempted && tell preempted 137 "the machine was preempted"
         tell killed 137 "the boot script was killed"
