@@ -21,8 +21,9 @@ def place(cloud_project: CloudProject) -> CloudProject:
 
 
 def conditions(place: CloudProject) -> set[str]:
-    ended = place.project.pipeline("status", *RANGE, "--json")
-    return {each["condition"] for each in json.loads(ended.output)}
+    """Of all runs but those of evaluations, which are another command's."""
+    told = json.loads(place.project.pipeline("status", *RANGE, "--json").output)
+    return {each["condition"] for each in told if "evaluation" not in each["family"]}
 
 
 def sleep_in_training(cloud: Cloud, seconds: float) -> None:
