@@ -96,7 +96,7 @@ def recording(runs: Iterable[Run]) -> Iterator[None]:
 
 def reason_given_up(run: Run) -> str | None:
     """Why the newest attempt at a training was the last one; None when it was not."""
-    record = _read_given_up(run, claims.read_standing(run).number)
+    record = _newest_record(run)
     return record.reason if record else None
 
 
@@ -107,7 +107,7 @@ def settle(date: datetime.date) -> None:
     """
     own, found = training_run(date), find_model(date)
     if found is None:
-        record = _read_given_up(own, claims.read_standing(own).number)
+        record = _newest_record(own)
         reason = record.reason if record else "why is not known"
         raise JobFailedError(f"{own} failed: {reason}\n{_no_model(date)}", _problems(own, record))
     if found != own:
@@ -157,6 +157,11 @@ def _older_model(date: datetime.date) -> Run | None:
     used = _model_of(current_layout().run("application", date))
     is_older = used is not None and used.date < own.date and not RunTarget(own).exists()
     return used if is_older else None
+
+
+def _newest_record(run: Run) -> GivenUp | None:
+    """That the newest attempt at a training was given up; None when it was not."""
+    return _read_given_up(run, claims.read_standing(run).number)
 
 
 def _read_given_up(run: Run, number: int) -> GivenUp | None:

@@ -5,6 +5,7 @@ The package itself is never imported.
 
 import errno
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -61,10 +62,7 @@ def find_ignored(package: Path) -> frozenset[str] | None:
     None when the package is not by the framework of `prediction`: then only it knows.
     """
     config = _read_config(package)
-    if config is None:
-        return None
-    ignored = config.get("ignore", [])
-    return frozenset(map(str, ignored)) if isinstance(ignored, list) else frozenset()
+    return None if config is None else _ignored(config)
 
 
 def sealed_key(url: str) -> tuple[str, ...]:
@@ -85,10 +83,16 @@ def read_sealed(url: str, name: str) -> str:
 
 def _find_beside_key(package: Path) -> frozenset[str] | None:
     """The label, what no model reads, and the day by which rows are held out."""
-    config, ignored = _read_config(package), find_ignored(package)
-    if config is None or ignored is None:
+    config = _read_config(package)
+    if config is None:
         return None
-    return ignored | {str(config[name]) for name in ("label", "date_column") if name in config}
+    named = {str(config[name]) for name in ("label", "date_column") if name in config}
+    return _ignored(config) | named
+
+
+def _ignored(config: Mapping[str, Any]) -> frozenset[str]:
+    ignored = config.get("ignore", [])
+    return frozenset(map(str, ignored)) if isinstance(ignored, list) else frozenset()
 
 
 def _read_config(package: Path) -> dict[str, Any] | None:

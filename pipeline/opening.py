@@ -158,7 +158,7 @@ def open_warehouse() -> "Warehouse":
         return _open_bigquery(*url.removeprefix("bigquery://").split("/"))
     from pipeline import warehouse
 
-    return warehouse.open(url, settings.tables(), settings.pipeline().name)
+    return warehouse.open(url, settings.tables(), current_pipeline().name)
 
 
 def _open_docker() -> "Compute":

@@ -419,7 +419,7 @@ class LoadToBigQuery(RunTask):
 
     def output(self) -> list[RunTarget]:
         done = super().output()
-        falls_back = opening.current_pipeline().fallback_days
+        falls_back = current_pipeline().fallback_days
         return [ToldTarget(target.run) for target in done] if falls_back else done
 
     def run(self) -> None:
